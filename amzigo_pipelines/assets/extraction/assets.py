@@ -1,0 +1,96 @@
+"""The extraction assets: one a dataset, partitioned by day and seller, made from the catalog.
+
+Belongs here: how Dagster sees an extraction. Does not belong here: the extraction itself (`extract.py` and its
+neighbours), which knows nothing of Dagster.
+"""
+
+# No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from typing import Any
+
+import dagster as dg
+
+from amzigo_pipelines.assets.extraction.extract import SOURCES, ExtractionResult, extract_partition
+from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, day_and_seller, day_and_seller_of
+from amzigo_pipelines.catalog.model import Dataset, RetentionClass
+from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.resources.failures import explained
+from amzigo_pipelines.resources.labels import DATA_TEAM, column_schema, lake_key
+
+
+def extraction_assets(first_day: date) -> list[dg.AssetsDefinition]:
+    """The assets of all datasets.
+
+    Args:
+        first_day: first day of the partitions (UTC).
+
+    Returns:
+        one multi-asset for each source, because datasets of one source come from the same calls.
+    """
+    return [_from_source(group, first_day) for group in SOURCES]
+
+
+def _from_source(group: Sequence[str], first_day: date) -> dg.AssetsDefinition:
+    datasets = [DATASETS[name] for name in group]
+
+    @dg.multi_asset(
+        name="extract_" + "_and_".join(group),
+        specs=[_spec(dataset) for dataset in datasets],
+        partitions_def=day_and_seller(first_day),
+        backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=DAYS_PER_RUN),
+        required_resource_keys={"platform"},
+    )
+    def extract(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        platform = context.resources.platform
+        with explained():
+            for key in sorted(context.partition_keys):
+                day, seller_id = day_and_seller_of(key)
+                results = extract_partition(platform, seller_id, day, group)
+                for result in results:
+                    context.add_asset_metadata(_metadata(result), asset_key=lake_key(result.dataset), partition_key=key)
+                    for warning in result.warnings:
+                        context.log.warning(f"{result.dataset} of {seller_id}, {day}: {warning}")
+                rows = ", ".join(f"{r.dataset} {r.rows:,} rows" for r in results)
+                context.log.info(f"{seller_id}, {day}: {rows}")
+        for name in group:
+            yield dg.MaterializeResult(asset_key=lake_key(name))
+
+    return extract
+
+
+def _metadata(result: ExtractionResult) -> dict[str, Any]:
+    metadata: dict[str, Any] = {
+        "dagster/row_count": result.rows,
+        "bytes": result.bytes,
+        "requests": result.requests,
+        "pages": result.pages,
+        "window": result.window,
+    }
+    if RetentionClass.PII in DATASETS[result.dataset].families:
+        metadata["rows_with_pii"] = result.pii_rows
+        metadata["rows_whose_pii_was_past_its_date"] = result.pii_rows_dropped
+    if result.warnings:
+        metadata["warnings"] = "; ".join(result.warnings)
+    return metadata
+
+
+def _spec(dataset: Dataset) -> dg.AssetSpec:
+    classes = [str(retention) for retention in dataset.families]
+    return dg.AssetSpec(
+        key=lake_key(dataset.name),
+        group_name="extraction",
+        description=(
+            f"{dataset.description}\n\nPartition day: {dataset.partition_day}.\n\n"
+            f"Used for: {dataset.purpose}. Legal basis: {dataset.legal_basis}."
+        ),
+        owners=[DATA_TEAM],
+        kinds={"parquet", "python"},
+        tags={"source": dataset.source.report_type or dataset.source.operation, **{f"holds_{c}": "" for c in classes}},
+        metadata={
+            "dagster/column_schema": column_schema(dataset),
+            "retention_classes": ", ".join(classes),
+            "encryption": "Parquet Modular Encryption, AES-256-GCM; one key a class and date of death",
+        },
+    )

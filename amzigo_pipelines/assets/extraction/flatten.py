@@ -1,0 +1,227 @@
+"""Amazon's pages as Arrow tables of the catalog's schemas.
+
+Belongs here: which columns come from where in each dataset, and the columns that we derive ourselves. Does not belong
+here: how a path is followed (`paths.py`), and fetching.
+
+No value is ever logged or put in an error.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from amzigo_pipelines.assets.extraction.paths import Flattener, FlattenError, Path, per_parent, typed, wrong_value
+from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
+from amzigo_pipelines.catalog.listings import LISTINGS
+from amzigo_pipelines.catalog.model import INSTANT, INTEGER, STRING, Dataset
+from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
+from amzigo_pipelines.catalog.orders import ORDERS
+
+# Characters of the postal code that tell a coarse area: the first three digits are some hundred places in the United
+# States, Canada, Mexico and Japan, two the ten dozen regions of Germany, and a safe default elsewhere.
+_AREA_LENGTH = {"US": 3, "CA": 3, "MX": 3, "JP": 3}
+_AREA_LENGTH_ELSEWHERE = 2
+# A British code ends in the inward part: a digit and two letters.
+_GB_INWARD_LENGTH = 3
+
+
+@dataclass(frozen=True)
+class FlatOrders:
+    """Orders and their items.
+
+    Attributes:
+        orders: rows of the dataset `orders`, in Amazon's order.
+        items: rows of the dataset `order_items`.
+        parents: int64, for each item the row number of its order.
+    """
+
+    orders: pa.Table
+    items: pa.Table
+    parents: pa.Array
+
+
+def flatten_orders(orders: Sequence[Mapping[str, Any]], key: bytes) -> FlatOrders:
+    """Orders as `searchOrders` and `getOrder` give them.
+
+    Args:
+        orders: JSON objects.
+        key: the seller's own key for `buyer_key`, 32 bytes.
+
+    Raises:
+        FlattenError: a value of the wrong type, or a row without what identifies it.
+    """
+    columns = _orders_flattener().columns(orders)
+    items, parents = _items_of(orders)
+    item_columns = _items_flattener().columns(items)
+    rows = len(orders)
+    columns["package_count"] = _package_counts(orders)
+    columns["first_shipped_at"], columns["last_shipped_at"] = _ship_times(orders)
+    columns["item_count"] = pa.array(np.bincount(parents, minlength=rows), INTEGER)
+    columns["units_ordered"] = _sums(item_columns["quantity_ordered"], parents, rows)
+    columns["buyer_key"] = buyer_keys(columns["buyer_email"], key)
+    columns["postal_area"] = postal_areas(columns["postal_code"], columns["ship_country"])
+    places = pa.array(parents, pa.int64())
+    for name, source in _inherited().items():
+        item_columns[name] = columns[source].take(places)
+    return FlatOrders(_table(ORDERS, columns), _table(ORDER_ITEMS, item_columns), places)
+
+
+def flatten_inventory(summaries: Sequence[Mapping[str, Any]], marketplace_id: str, taken_at: datetime) -> pa.Table:
+    """FBA stock of one marketplace, as `getInventorySummaries` gives it.
+
+    Raises:
+        FlattenError: a value of the wrong type, or a summary without SKU.
+    """
+    columns = _flattener(FBA_INVENTORY.name).columns(summaries)
+    return _table(FBA_INVENTORY, columns | _constants(len(summaries), marketplace_id, taken_at))
+
+
+def flatten_listings(batch: pa.RecordBatch, marketplace_id: str, currency: str, taken_at: datetime) -> pa.Table:
+    """Lines of the merchant listings report of one marketplace.
+
+    Args:
+        batch: its lines, all columns strings under the report's headers (`LISTING_HEADERS`), empty fields null.
+        marketplace_id: whose report it is.
+        currency: the marketplace's.
+        taken_at: when the report was asked for.
+
+    Raises:
+        FlattenError: a number that is none, or a line without SKU.
+    """
+    columns = {
+        column.name: typed(LISTINGS.name, column.name, batch.column(column.source), column.type)
+        for column in LISTINGS
+        if column.source
+    }
+    columns |= _constants(batch.num_rows, marketplace_id, taken_at)
+    columns["currency"] = pa.repeat(pa.scalar(currency, STRING), batch.num_rows)
+    return _table(LISTINGS, columns)
+
+
+LISTING_HEADERS = tuple(column.source for column in LISTINGS if column.source)
+
+
+def buyer_keys(emails: pa.Array, key: bytes) -> pa.Array:
+    """HMAC-SHA256 of each e-mail, lower-cased and stripped, as hexadecimal; null where there is none."""
+
+    def keyed(email: str | None) -> str | None:
+        plain = email.strip().lower() if email else ""
+        return hmac.digest(key, plain.encode(), "sha256").hex() if plain else None
+
+    return pa.array([keyed(email) for email in emails.to_pylist()], STRING)
+
+
+def postal_areas(postal_codes: pa.Array, countries: pa.Array) -> pa.Array:
+    """The coarse area of each postal code; null where the code is too short to have one.
+
+    US, CA, MX, JP: the first 3 characters. GB: the outward code (all but the last 3). Elsewhere: the first 2.
+    """
+    pairs = zip(postal_codes.to_pylist(), countries.to_pylist(), strict=True)
+    return pa.array([postal_area(code, country) for code, country in pairs], STRING)
+
+
+def postal_area(postal_code: str | None, country: str | None) -> str | None:
+    """The coarse area of one postal code, see `postal_areas`. Spaces and case don't count."""
+    if not postal_code:
+        return None
+    code = "".join(postal_code.split()).upper()
+    if country == "GB":
+        outward = code[:-_GB_INWARD_LENGTH]
+        return outward if len(outward) >= _AREA_LENGTH_ELSEWHERE else None
+    length = _AREA_LENGTH.get(country or "", _AREA_LENGTH_ELSEWHERE)
+    # A code no longer than its area would be kept whole: that is no coarse area.
+    return code[:length] if len(code) > length else None
+
+
+def _items_of(orders: Sequence[Mapping[str, Any]]) -> tuple[list[Mapping[str, Any]], np.ndarray[Any, Any]]:
+    items: list[Mapping[str, Any]] = []
+    counts = np.empty(len(orders), dtype=np.int64)
+    for number, order in enumerate(orders):
+        own = order.get("orderItems")
+        if not isinstance(own, list) or not all(isinstance(item, dict) for item in own):
+            raise wrong_value(ORDERS.name, "item_count", "orderItems", None)
+        items += own
+        counts[number] = len(own)
+    return items, np.repeat(np.arange(len(orders)), counts)
+
+
+def _package_counts(orders: Sequence[Mapping[str, Any]]) -> pa.Array:
+    # The paths have checked that packages are a list, if they are there. Absent is not zero: FBA parcels are not told.
+    return pa.array([None if (own := order.get("packages")) is None else len(own) for order in orders], INTEGER)
+
+
+def _ship_times(orders: Sequence[Mapping[str, Any]]) -> tuple[pa.Array, pa.Array]:
+    packages = [(n, p.get("shipTime")) for n, o in enumerate(orders) for p in o.get("packages") or () if p]
+    shipped = [(number, time) for number, time in packages if time]
+    numbers = np.array([number for number, _ in shipped], dtype=np.int64)
+    try:
+        texts = pa.array([time for _, time in shipped], STRING)
+    except (ValueError, TypeError):
+        raise wrong_value(ORDERS.name, "last_shipped_at", "packages[].shipTime", INSTANT) from None
+    times = typed(ORDERS.name, "last_shipped_at", texts, INSTANT)
+    ends = pa.table({"n": numbers, "t": times}).group_by("n").aggregate([("t", "min"), ("t", "max")])
+    places = np.full(len(orders), -1, dtype=np.int64)
+    places[ends["n"].to_numpy()] = np.arange(len(ends))
+    where = pa.array(places, mask=places < 0)
+    return ends["t_min"].combine_chunks().take(where), ends["t_max"].combine_chunks().take(where)
+
+
+def _sums(values: pa.Array, parents: np.ndarray[Any, Any], rows: int) -> pa.Array:
+    """Sums of the values of each parent; null where a value is missing."""
+    numbers = pc.fill_null(values, 0).to_numpy(zero_copy_only=False)
+    running = np.concatenate([[0], np.cumsum(numbers)])
+    offsets = per_parent(parents, rows)
+    sums = running[offsets[1:]] - running[offsets[:-1]]
+    lacking = np.zeros(rows, dtype=bool)
+    lacking[parents[pc.is_null(values).to_numpy(zero_copy_only=False)]] = True
+    return pa.array(sums, INTEGER, mask=lacking)
+
+
+def _constants(rows: int, marketplace_id: str, taken_at: datetime) -> dict[str, pa.Array]:
+    return {
+        "marketplace_id": pa.repeat(pa.scalar(marketplace_id, STRING), rows),
+        "taken_at": pa.repeat(pa.scalar(taken_at, INSTANT), rows),
+    }
+
+
+def _table(dataset: Dataset, columns: Mapping[str, pa.Array]) -> pa.Table:
+    for name in dataset.grain:
+        if columns[name].null_count:
+            raise FlattenError(
+                f"{columns[name].null_count} rows for dataset {dataset.name} have no {name}, which is part of what "
+                "identifies a row: Amazon's format has changed, or the answer is damaged; nothing was stored"
+            )
+    return pa.Table.from_arrays([columns[column.name] for column in dataset], schema=dataset.schema)
+
+
+@cache
+def _orders_flattener() -> Flattener:
+    return _flattener(ORDERS.name)
+
+
+@cache
+def _items_flattener() -> Flattener:
+    own = [c for c in ORDER_ITEMS if c.source and not c.source.startswith("^")]
+    return Flattener(ORDER_ITEMS.name, [Path.parse(c.name, c.source, c.type) for c in own])
+
+
+@cache
+def _inherited() -> dict[str, str]:
+    """For each item column that comes from the order (`^`), the order's column of the same source."""
+    by_source = {column.source: column.name for column in ORDERS if column.source}
+    return {c.name: by_source[c.source[1:]] for c in ORDER_ITEMS if c.source.startswith("^")}
+
+
+@cache
+def _flattener(name: str) -> Flattener:
+    dataset = {ORDERS.name: ORDERS, FBA_INVENTORY.name: FBA_INVENTORY}[name]
+    return Flattener(name, [Path.parse(c.name, c.source, c.type) for c in dataset if c.source])

@@ -1,0 +1,129 @@
+"""What an extraction reports, what it may refuse, and the rules about days.
+
+Belongs here: what all datasets share. Does not belong here: any one dataset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+
+from amzigo_pipelines.clock import Clock, today
+from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.lake_files import PartitionCommit
+from amzigo_pipelines.resources.spapi import SellingPartner
+
+# Amazon tells of a change after up to two minutes.
+SETTLING = timedelta(minutes=2)
+
+
+class ExtractionRefused(AmzigoError):
+    """A partition can't be extracted as asked: the day isn't over, or is past for a snapshot."""
+
+
+@dataclass(frozen=True)
+class ExtractionResult:
+    """What came of one dataset's partition.
+
+    Attributes:
+        dataset: its name.
+        rows: rows that were stored.
+        pii_rows: rows stored with personal data.
+        pii_rows_dropped: rows whose personal data was past its date already and was not stored.
+        requests: requests sent to Amazon for it, retries included; shared by datasets that are extracted together.
+        pages: pages and reports that came; likewise shared.
+        bytes: size of the encrypted files.
+        warnings: what a person should know, though nothing failed.
+        window: what time it covers, as text.
+    """
+
+    dataset: str
+    rows: int
+    pii_rows: int
+    pii_rows_dropped: int
+    requests: int
+    pages: int
+    bytes: int
+    warnings: tuple[str, ...]
+    window: str
+
+
+def results_of(
+    commits: Sequence[PartitionCommit], partner: SellingPartner, warnings: Sequence[str], window: str
+) -> list[ExtractionResult]:
+    """The results of what was committed together."""
+    return [
+        ExtractionResult(
+            dataset=commit.dataset,
+            rows=commit.rows,
+            pii_rows=commit.pii_rows,
+            pii_rows_dropped=commit.pii_rows_dropped,
+            requests=partner.usage.requests,
+            pages=partner.usage.pages,
+            bytes=commit.bytes,
+            warnings=tuple(warnings),
+            window=window,
+        )
+        for commit in commits
+    ]
+
+
+def window_of(day: date, clock: Clock) -> tuple[datetime, datetime]:
+    """First instant of a UTC day and of the next, once Amazon knows all that happened in it.
+
+    Raises:
+        ExtractionRefused: the day is in the future, not over, or over for less than two minutes.
+    """
+    start = datetime(day.year, day.month, day.day, tzinfo=UTC)
+    end = start + timedelta(days=1)
+    now = clock.now()
+    if start > now:
+        raise ExtractionRefused(f"{day} lies in the future (it is {now:%Y-%m-%d %H:%M} UTC): choose a day that is over")
+    if now < end + SETTLING:
+        raise ExtractionRefused(
+            f"{day} isn't over: its orders are complete at {end + SETTLING:%Y-%m-%d %H:%M} UTC, and it is "
+            f"{now:%Y-%m-%d %H:%M}; try again then"
+        )
+    return start, end
+
+
+def check_snapshot_day(dataset: str, day: date, clock: Clock) -> datetime:
+    """The present instant, if a snapshot taken now may stand for a day: on that day or the day after.
+
+    Raises:
+        ExtractionRefused: any other day.
+    """
+    now_on = today(clock)
+    if day > now_on:
+        raise ExtractionRefused(f"{day} lies in the future (today is {now_on}): choose today or yesterday")
+    if now_on > day + timedelta(days=1):
+        raise ExtractionRefused(
+            f"{dataset} of {day} can't be fetched on {now_on}: Amazon tells only the present and keeps no history of "
+            f"it; it can be taken for {now_on - timedelta(days=1)} or {now_on}"
+        )
+    return clock.now()
+
+
+def snapshot_window(taken_at: datetime) -> str:
+    """The time that a snapshot covers, as text."""
+    return f"taken at {taken_at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def newest_rows(table: pa.Table, grain: Sequence[str], by: str) -> pa.Array | None:
+    """Where a grain occurs more than once: which rows to keep, in order. None if it never does.
+
+    The row with the latest `by` stays; among equals the last, which Amazon sent last.
+    """
+    if table.select(list(grain)).group_by(list(grain)).aggregate([]).num_rows == table.num_rows:
+        return None
+    keys = zip(*(table[name].to_pylist() for name in grain), strict=True)
+    times = table[by].cast(pa.int64()).to_pylist()
+    kept: dict[tuple[object, ...], int] = {}
+    for row, key in enumerate(keys):
+        other = kept.get(key)
+        if other is None or (times[row] or 0) >= (times[other] or 0):
+            kept[key] = row
+    return pa.array(sorted(kept.values()), pa.int64())

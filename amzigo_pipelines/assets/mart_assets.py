@@ -1,0 +1,79 @@
+"""The mart assets: one a `.sql` file, partitioned by seller, all built in one step on one connection.
+
+Belongs here: how Dagster sees the marts. Does not belong here: what a mart says (`marts/*.sql`), how the files are read
+(`mart_definitions.py`) or built (`resources/warehouse.py`).
+"""
+
+# No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from amzigo_pipelines.assets.mart_definitions import Mart, load_marts
+from amzigo_pipelines.assets.partitions import SELLERS
+from amzigo_pipelines.resources.failures import explained
+from amzigo_pipelines.resources.labels import DATA_TEAM, lake_key, mart_key
+
+# A run that carries this tag as "true" builds from nothing instead of from what changed.
+REBUILD_TAG = "amzigo/rebuild"
+
+
+def mart_assets() -> list[dg.AssetsDefinition]:
+    """The assets of all marts, as one multi-asset.
+
+    Raises:
+        MartError: a mart's file is not fully declared.
+    """
+    marts = load_marts()
+
+    @dg.multi_asset(
+        name="publish",
+        specs=[_spec(mart) for mart in marts],
+        partitions_def=SELLERS,
+        required_resource_keys={"platform"},
+    )
+    def publish(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
+        seller_id = context.partition_key
+        with explained():
+            platform = context.resources.platform
+            platform.sellers.get(seller_id)
+            is_rebuild = context.run.tags.get(REBUILD_TAG) == "true"
+            report = platform.warehouse.publish(seller_id, marts, rebuild=is_rebuild)
+        way = "from nothing" if report.is_rebuilt else f"{report.loaded_days} changed partitions"
+        context.log.info(f"{seller_id}: published version {report.version} ({way})")
+        for mart in marts:
+            yield dg.MaterializeResult(
+                asset_key=mart_key(mart.name),
+                metadata={
+                    "dagster/row_count": report.tables[mart.name],
+                    "version": report.version,
+                    "built": way,
+                    "bytes_of_the_seller_file": report.bytes,
+                    "duration_s": dg.MetadataValue.float(round(report.duration_s, 3)),
+                },
+            )
+
+    return [publish]
+
+
+def _spec(mart: Mart) -> dg.AssetSpec:
+    by_seller = dg.MultiToSingleDimensionPartitionMapping("seller")
+    upstream = [dg.AssetDep(lake_key(name), partition_mapping=by_seller) for name in mart.datasets]
+    upstream += [dg.AssetDep(mart_key(name)) for name in mart.depends_on]
+    return dg.AssetSpec(
+        key=mart_key(mart.name),
+        deps=upstream,
+        group_name="marts",
+        description=f"{mart.description}\n\nOne row per {', '.join(mart.grain)}. No PII.",
+        owners=[DATA_TEAM],
+        kinds={"duckdb", "sql"},
+        tags={"pii": "none"},
+        metadata={
+            "dagster/column_schema": dg.TableSchema(
+                columns=[dg.TableColumn(name, mart.types[name], text) for name, text in mart.columns.items()],
+                constraints=dg.TableConstraints(other=[f"one row per {', '.join(mart.grain)}"]),
+            ),
+            "sql": dg.MetadataValue.md(f"```sql\n{mart.sql}\n```"),
+        },
+    )

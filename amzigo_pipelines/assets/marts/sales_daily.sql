@@ -1,0 +1,158 @@
+-- Sales of a day in a marketplace, by currency.
+--
+-- Ordered product sales are unit price x units, without tax and shipping, by the day of the order in the marketplace's
+-- own time zone. Cancelled orders are out of them. Pending orders have no price yet: they are counted apart, with revenue
+-- estimated from listing prices. Replacements free of charge and orders from outside Amazon are out as well. There is a
+-- row for every day between the first and the last one with orders, also without any. Currencies are never added up.
+-- Net sales and refund rate need the returns and transactions of Amazon, which are not extracted yet: left out.
+--
+-- @grain day, marketplace_id, currency
+-- @reads order_items, orders, staging.currencies, staging.marketplaces
+-- @column day: Day of the order in the marketplace's own time zone.
+-- @column marketplace_id: Marketplace in which the orders were placed.
+-- @column marketplace: Country of the marketplace, ISO 3166-1 alpha-2; its identifier if it is unknown.
+-- @column currency: ISO 4217 currency of the amounts.
+-- @column ordered_product_sales: Ordered product sales: unit price x units, without tax and shipping.
+-- @column orders: Orders with at least one priced item that is not cancelled.
+-- @column order_items: Items (lines) of those orders that are sold.
+-- @column units: Units sold.
+-- @column average_selling_price: Ordered product sales / units, in whole minor units of the currency; null without units.
+-- @column average_order_value: Ordered product sales / orders, in whole minor units of the currency; null without orders.
+-- @column units_per_order: Units / orders; null without orders.
+-- @column pending_orders: Orders that have items without a price yet.
+-- @column pending_units: Units of those items.
+-- @column pending_sales_estimated: Estimated revenue of those items: listing price x units. Not part of ordered_product_sales.
+-- @column has_estimate: Whether pending_sales_estimated is more than nothing.
+-- @column pending_units_unestimated: Pending units whose listing is not known, so that the estimate lacks them.
+-- @column cancelled_orders: Orders cancelled as a whole.
+-- @column cancelled_rate: Cancelled orders / (orders + pending orders + cancelled orders); null without any.
+-- @column business_orders: Orders by Amazon Business customers among orders.
+-- @column business_order_share: Business orders / orders; null without orders.
+-- @column replacement_orders: Orders sent free of charge for earlier ones; in no other number here.
+-- @column ordered_product_sales_week_before: Ordered product sales 7 days before; null before the first day of the data.
+-- @column week_on_week: Change against 7 days before, as a share of it (0.1 = 10 % more); null if there was nothing.
+-- @column ordered_product_sales_year_before: Ordered product sales 364 days before: the same weekday a year ago.
+-- @column year_on_year: Change against 364 days before, as a share of it; null if there was nothing.
+WITH sold_orders AS (
+    SELECT
+        order_id,
+        ordered_on AS day,
+        COALESCE(marketplace_id, 'unknown') AS marketplace_id,
+        currency,
+        BOOL_OR(is_business) AS is_business,
+        SUM(product_sales) FILTER (WHERE sales_class = 'sale') AS product_sales,
+        COUNT(*) FILTER (WHERE sales_class = 'sale') AS order_items,
+        SUM(units_ordered) FILTER (WHERE sales_class = 'sale') AS units,
+        COUNT(*) FILTER (WHERE sales_class = 'pending') AS pending_items,
+        SUM(units_ordered) FILTER (WHERE sales_class = 'pending') AS pending_units,
+        SUM(estimated_sales) AS pending_sales_estimated,
+        SUM(units_ordered) FILTER (WHERE sales_class = 'pending' AND estimated_sales IS NULL) AS pending_units_unestimated
+    FROM order_items
+    WHERE sales_class IN ('sale', 'pending')
+    GROUP BY ALL
+),
+sales AS (
+    SELECT
+        day,
+        marketplace_id,
+        currency,
+        SUM(product_sales) AS product_sales,
+        COUNT(*) FILTER (WHERE order_items > 0) AS orders,
+        SUM(order_items) AS order_items,
+        SUM(units) AS units,
+        COUNT(*) FILTER (WHERE pending_items > 0) AS pending_orders,
+        SUM(pending_units) AS pending_units,
+        SUM(pending_sales_estimated) AS pending_sales_estimated,
+        SUM(pending_units_unestimated) AS pending_units_unestimated,
+        COUNT(*) FILTER (WHERE is_business AND order_items > 0) AS business_orders
+    FROM sold_orders
+    GROUP BY ALL
+),
+not_sold AS (
+    SELECT
+        ordered_on AS day,
+        COALESCE(marketplace_id, 'unknown') AS marketplace_id,
+        currency,
+        COUNT(*) FILTER (WHERE is_cancelled AND NOT is_replacement) AS cancelled_orders,
+        COUNT(*) FILTER (WHERE is_replacement AND NOT is_cancelled) AS replacement_orders
+    FROM orders
+    WHERE (is_cancelled OR is_replacement) AND sales_channel IS DISTINCT FROM 'NON_AMAZON'
+    GROUP BY ALL
+),
+spans AS (
+    SELECT marketplace_id, currency, MIN(day) AS first_day, MAX(day) AS last_day
+    FROM (
+        SELECT day, marketplace_id, currency FROM sales
+        UNION ALL
+        SELECT day, marketplace_id, currency FROM not_sold
+    )
+    GROUP BY ALL
+),
+days AS (
+    SELECT
+        marketplace_id,
+        currency,
+        CAST(UNNEST(GENERATE_SERIES(CAST(first_day AS TIMESTAMP), last_day, INTERVAL 1 DAY)) AS DATE) AS day
+    FROM spans
+),
+totals AS (
+    SELECT
+        days.day,
+        days.marketplace_id,
+        days.currency,
+        CAST(COALESCE(sales.product_sales, 0) AS DECIMAL(18, 4)) AS product_sales,
+        COALESCE(sales.orders, 0) AS orders,
+        CAST(COALESCE(sales.order_items, 0) AS BIGINT) AS order_items,
+        CAST(COALESCE(sales.units, 0) AS BIGINT) AS units,
+        COALESCE(sales.pending_orders, 0) AS pending_orders,
+        CAST(COALESCE(sales.pending_units, 0) AS BIGINT) AS pending_units,
+        CAST(COALESCE(sales.pending_sales_estimated, 0) AS DECIMAL(18, 4)) AS pending_sales_estimated,
+        CAST(COALESCE(sales.pending_units_unestimated, 0) AS BIGINT) AS pending_units_unestimated,
+        COALESCE(not_sold.cancelled_orders, 0) AS cancelled_orders,
+        COALESCE(sales.business_orders, 0) AS business_orders,
+        COALESCE(not_sold.replacement_orders, 0) AS replacement_orders
+    FROM days
+    LEFT JOIN sales USING (day, marketplace_id, currency)
+    LEFT JOIN not_sold USING (day, marketplace_id, currency)
+)
+SELECT
+    totals.day,
+    totals.marketplace_id,
+    COALESCE(marketplaces.country, totals.marketplace_id) AS marketplace,
+    totals.currency,
+    totals.product_sales AS ordered_product_sales,
+    totals.orders,
+    totals.order_items,
+    totals.units,
+    CAST(ROUND(totals.product_sales / NULLIF(totals.units, 0), COALESCE(currencies.minor_digits, 2)) AS DECIMAL(18, 4))
+        AS average_selling_price,
+    CAST(ROUND(totals.product_sales / NULLIF(totals.orders, 0), COALESCE(currencies.minor_digits, 2)) AS DECIMAL(18, 4))
+        AS average_order_value,
+    totals.units / NULLIF(totals.orders, 0) AS units_per_order,
+    totals.pending_orders,
+    totals.pending_units,
+    totals.pending_sales_estimated,
+    totals.pending_sales_estimated > 0 AS has_estimate,
+    totals.pending_units_unestimated,
+    totals.cancelled_orders,
+    totals.cancelled_orders / NULLIF(totals.orders + totals.pending_orders + totals.cancelled_orders, 0)
+        AS cancelled_rate,
+    totals.business_orders,
+    totals.business_orders / NULLIF(totals.orders, 0) AS business_order_share,
+    totals.replacement_orders,
+    week_before.product_sales AS ordered_product_sales_week_before,
+    (totals.product_sales - week_before.product_sales) / NULLIF(week_before.product_sales, 0) AS week_on_week,
+    year_before.product_sales AS ordered_product_sales_year_before,
+    (totals.product_sales - year_before.product_sales) / NULLIF(year_before.product_sales, 0) AS year_on_year
+FROM totals
+LEFT JOIN staging.currencies AS currencies USING (currency)
+LEFT JOIN staging.marketplaces AS marketplaces ON totals.marketplace_id = marketplaces.marketplace_id
+LEFT JOIN totals AS week_before
+    ON totals.marketplace_id = week_before.marketplace_id
+    AND totals.currency = week_before.currency
+    AND totals.day = week_before.day + 7
+LEFT JOIN totals AS year_before
+    ON totals.marketplace_id = year_before.marketplace_id
+    AND totals.currency = year_before.currency
+    AND totals.day = year_before.day + 364
+ORDER BY totals.day, totals.marketplace_id, totals.currency

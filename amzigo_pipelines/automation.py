@@ -1,0 +1,154 @@
+"""What runs by itself: the jobs, the daily schedules, and the sensor that publishes after extraction.
+
+Belongs here: which run is asked for when. Each decision is level-triggered: it compares what the control database says
+is there with what should be, so that a day missed while nothing ran is asked for later. Does not belong here: what a
+run does.
+"""
+
+# No "from __future__ import annotations" here: Dagster reads the annotations of schedules and sensors itself.
+
+from collections.abc import Iterator
+from datetime import date, timedelta
+
+import dagster as dg
+
+from amzigo_pipelines.assets.partitions import SELLER_TAG, SELLERS, partition_key, range_tags, ranges_of
+from amzigo_pipelines.clock import today
+from amzigo_pipelines.resources.labels import ORDER_KEYS
+from amzigo_pipelines.resources.platform import Platform
+
+EXTRACTION_JOB = "daily_extraction"
+PUBLISH_JOB = "publish_marts"
+PII_RETENTION_JOB = "daily_pii_retention"
+
+# How far back a missed day is asked for by itself. Older days are history: `amzigo extract --from --to`.
+CATCH_UP_DAYS = 30
+
+extraction_job = dg.define_asset_job(
+    EXTRACTION_JOB,
+    selection=dg.AssetSelection.groups("extraction"),
+    description="One seller, one day or a range of days: all datasets from Amazon into the encrypted lake.",
+    executor_def=dg.in_process_executor,
+)
+publish_job = dg.define_asset_job(
+    PUBLISH_JOB,
+    selection=dg.AssetSelection.groups("marts"),
+    description="One seller: bring the marts up to date with the lake and publish them.",
+    executor_def=dg.in_process_executor,
+)
+pii_retention_job = dg.define_asset_job(
+    PII_RETENTION_JOB,
+    selection=dg.AssetSelection.assets("pii_retention"),
+    description="All sellers: destroy the keys of PII whose date has come, verify, certify.",
+    executor_def=dg.in_process_executor,
+)
+
+
+def align_seller_partitions(instance: dg.DagsterInstance, platform: Platform) -> list[str]:
+    """Make Dagster's seller partitions those of the control database; returns the sellers' ids."""
+    wanted = [seller.seller_id for seller in platform.sellers.list()]
+    known = set(instance.get_dynamic_partitions(str(SELLERS.name)))
+    if missing := [seller_id for seller_id in wanted if seller_id not in known]:
+        instance.add_dynamic_partitions(str(SELLERS.name), missing)
+    for seller_id in known.difference(wanted):
+        instance.delete_dynamic_partition(str(SELLERS.name), seller_id)
+    return wanted
+
+
+def missing_order_days(platform: Platform, seller_id: str, last: date) -> list[date]:
+    """Days of the last `CATCH_UP_DAYS` up to `last` for which the lake has no orders partition of the seller."""
+    first = max(platform.home.first_day, last - timedelta(days=CATCH_UP_DAYS - 1))
+    there = {record.day for record in platform.lake.partitions(seller_id, "orders")}
+    return [day for n in range((last - first).days + 1) if (day := first + timedelta(days=n)) not in there]
+
+
+@dg.schedule(
+    job=extraction_job,
+    cron_schedule="30 0 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every night: yesterday for every connected seller, and order days that were missed.",
+)
+def daily_extraction_schedule(
+    context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask for yesterday of every seller, and for order days of the last month that are missing."""
+    sellers = align_seller_partitions(context.instance, platform)
+    if not sellers:
+        yield dg.SkipReason("No seller is connected: amzigo seller add")
+    yesterday = today(platform.clock) - timedelta(days=1)
+    for seller_id in sellers:
+        for first, last in ranges_of(missing_order_days(platform, seller_id, yesterday - timedelta(days=1))):
+            yield dg.RunRequest(
+                run_key=f"{yesterday}|{seller_id}|{first}..{last}",
+                asset_selection=list(ORDER_KEYS),
+                tags=range_tags(first, last, seller_id),
+            )
+        yield dg.RunRequest(
+            run_key=f"{yesterday}|{seller_id}",
+            partition_key=partition_key(yesterday, seller_id),
+            tags={SELLER_TAG: seller_id},
+        )
+
+
+@dg.sensor(
+    job=publish_job,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Publishes a seller's marts when its lake holds something newer and no extraction of it is running.",
+)
+def publish_after_extraction(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask for a publish of every seller whose lake is newer than its marts."""
+    sellers = align_seller_partitions(context.instance, platform)
+    asked = 0
+    for seller_id in sellers:
+        changed_at = platform.lake.changed_at(seller_id)
+        published_at = platform.warehouse.published_at(seller_id)
+        if changed_at is None or (published_at is not None and published_at >= changed_at):
+            continue
+        if _is_extracting(context.instance, seller_id):
+            continue
+        asked += 1
+        yield dg.RunRequest(
+            run_key=f"{seller_id}|{changed_at.isoformat()}",
+            partition_key=seller_id,
+            tags={SELLER_TAG: seller_id},
+        )
+    if not asked:
+        yield dg.SkipReason("Every seller's marts are as new as its lake, or its extraction is still running.")
+
+
+@dg.schedule(
+    job=pii_retention_job,
+    cron_schedule="5 0 * * *",
+    execution_timezone="UTC",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Every day just after midnight UTC: PII whose date of death has come is destroyed.",
+)
+def pii_retention_schedule(
+    context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> dg.RunRequest:
+    """Ask for the sweep of today; it takes with it whatever an earlier day left behind."""
+    day = today(platform.clock).isoformat()
+    return dg.RunRequest(run_key=day, partition_key=day)
+
+
+def _is_extracting(instance: dg.DagsterInstance, seller_id: str) -> bool:
+    unfinished = [
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ]
+    return bool(
+        instance.get_runs(
+            dg.RunsFilter(job_name=EXTRACTION_JOB, tags={SELLER_TAG: seller_id}, statuses=unfinished), limit=1
+        )
+    )
+
+
+JOBS = (extraction_job, publish_job, pii_retention_job)
+SCHEDULES = (daily_extraction_schedule, pii_retention_schedule)
+SENSORS = (publish_after_extraction,)

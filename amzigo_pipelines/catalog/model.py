@@ -1,0 +1,190 @@
+"""The words of the catalog: retention classes, columns, datasets, and the rules they must keep.
+
+Belongs here: what a dataset *is*, and the checks that refuse one that is not fully declared. Does not belong here:
+any single dataset (one module each beside this one), how rows are fetched (`assets/`) or stored (`resources/`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+import pyarrow as pa
+
+from amzigo_pipelines.errors import AmzigoError
+
+STRING = pa.string()
+INTEGER = pa.int64()
+BOOLEAN = pa.bool_()
+INSTANT = pa.timestamp("us", tz="UTC")
+# Four decimals hold every currency of an Amazon marketplace; money is never a float.
+MONEY = pa.decimal128(18, 4)
+
+
+class CatalogError(AmzigoError):
+    """A dataset is not declared as the catalog demands; the message names the dataset and the column."""
+
+
+class RetentionClass(StrEnum):
+    """How long a column's data may live; the value is used in file names, keys and tags."""
+
+    PII = "pii"
+    PSEUDONYM = "pseudonym"
+    BUSINESS = "business"
+
+
+# Days that data of a class may live. PII: Amazon's Data Protection Policy, 30 days after delivery. Business: the
+# same policy's 18 months. Pseudonyms: our own choice between the two.
+PERIOD_DAYS: dict[RetentionClass, int] = {
+    RetentionClass.PII: 30,
+    RetentionClass.PSEUDONYM: 365,
+    RetentionClass.BUSINESS: 548,
+}
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a dataset.
+
+    Attributes:
+        name: snake_case; units and kinds in the name (`_at` an instant in UTC, `_on` a date).
+        type: a flat Arrow type.
+        retention: the class that decides how long values live, and in which file they are stored.
+        description: what a value means, for the UI, the data dictionary and SQL comments.
+        source: where the value stands in Amazon's answer: a dotted JSON path (`a.b`, `a[type=X].b`, `a[].b`), or a
+            report's header. Empty for what we derive ourselves.
+        purpose: for PII only: what the value is needed for, with the legal basis.
+    """
+
+    name: str
+    type: pa.DataType
+    retention: RetentionClass | None
+    description: str
+    source: str = ""
+    purpose: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a dataset comes from.
+
+    Attributes:
+        operation: SP-API operation (`searchOrders`), or for a report the operation that asks for it.
+        report_type: Amazon's report type, for datasets that come as a report.
+        is_snapshot: True where Amazon tells only the present, so that a past day can't be asked for.
+    """
+
+    operation: str
+    report_type: str = ""
+    is_snapshot: bool = False
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One table of a seller's data, as it is extracted and stored.
+
+    Attributes:
+        name: table name; folder in the lake, asset key.
+        description: one row is what, and where it comes from.
+        grain: the columns that identify a row within the seller; each of class `business`, never null.
+        columns: all columns in order.
+        source: operation or report that gives the rows.
+        purpose: what the data is used for (Amzigo's data policy, clause 1.2).
+        legal_basis: the policy's legal basis for that use (clause 1.3).
+        partition_day: what the partition's day means for this dataset.
+
+    Raises:
+        CatalogError: a column without a retention class, of a nested type, declared twice, PII without a purpose,
+            or a grain that names no `business` column.
+    """
+
+    name: str
+    description: str
+    grain: tuple[str, ...]
+    columns: tuple[Column, ...] = field(repr=False)
+    source: Source
+    purpose: str
+    legal_basis: str
+    partition_day: str
+
+    def __post_init__(self) -> None:
+        seen: set[str] = set()
+        for column in self.columns:
+            where = f"column {column.name!r} of dataset {self.name!r}"
+            if column.name in seen:
+                raise CatalogError(f"{where} is declared twice")
+            seen.add(column.name)
+            if not isinstance(column.retention, RetentionClass):
+                raise CatalogError(
+                    f"{where} has no retention class: give it pii, pseudonym or business before any of it is stored"
+                )
+            if pa.types.is_nested(column.type):
+                raise CatalogError(
+                    f"{where} is nested ({column.type}): columns are flat, so split it or join its values"
+                )
+            if column.retention is RetentionClass.PII and not column.purpose:
+                raise CatalogError(f"{where} is PII without a purpose: say what it is needed for, or don't ask for it")
+        for name in self.grain:
+            if name not in seen or self.column(name).retention is not RetentionClass.BUSINESS:
+                raise CatalogError(
+                    f"the grain of dataset {self.name!r} names {name!r}, which is no business column of it"
+                )
+        if not self.grain:
+            raise CatalogError(f"dataset {self.name!r} has no grain: name the columns that identify a row")
+
+    @cached_property
+    def _by_name(self) -> dict[str, Column]:
+        return {column.name: column for column in self.columns}
+
+    def column(self, name: str) -> Column:
+        """The column of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        return self._by_name[name]
+
+    def retention_of(self, name: str) -> RetentionClass:
+        """The retention class of the column of that name."""
+        retention = self.column(name).retention
+        assert retention is not None  # __post_init__ refused a dataset with an unclassified column
+        return retention
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """All columns as an Arrow schema; grain columns are not nullable."""
+        return self._schema_of(self.columns)
+
+    @cached_property
+    def families(self) -> dict[RetentionClass, pa.Schema]:
+        """Column families: for each class that occurs, the schema of its file (grain columns first)."""
+        grain = [self.column(name) for name in self.grain]
+        found: dict[RetentionClass, pa.Schema] = {}
+        for retention in RetentionClass:
+            own = [c for c in self.columns if c.retention is retention and c.name not in self.grain]
+            if own or retention is RetentionClass.BUSINESS:
+                found[retention] = self._schema_of((*grain, *own))
+        return found
+
+    def _schema_of(self, columns: tuple[Column, ...]) -> pa.Schema:
+        return pa.schema([pa.field(c.name, c.type, nullable=c.name not in self.grain) for c in columns])
+
+    def __iter__(self) -> Iterator[Column]:
+        return iter(self.columns)
+
+
+def business(name: str, type_: pa.DataType, description: str, source: str = "") -> Column:
+    """A column of class `business`."""
+    return Column(name, type_, RetentionClass.BUSINESS, description, source)
+
+
+def pseudonym(name: str, type_: pa.DataType, description: str, source: str = "") -> Column:
+    """A column of class `pseudonym`: derived from PII before the PII goes, of no use without our own key."""
+    return Column(name, type_, RetentionClass.PSEUDONYM, description, source)
+
+
+def pii(name: str, type_: pa.DataType, description: str, source: str, purpose: str) -> Column:
+    """A column of class `pii`: a buyer's personal data."""
+    return Column(name, type_, RetentionClass.PII, description, source, purpose)

@@ -1,0 +1,138 @@
+"""The checks behind `amzigo doctor`: each looks at one thing and says what it found and what to do.
+
+Belongs here: looking. Does not belong here: mending.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.home import Kind
+from amzigo_pipelines.resources.platform import Platform, open_platform
+
+# Below this a day's extraction of a busy seller may not fit.
+MIN_FREE_BYTES = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found."""
+
+    check: str
+    is_ok: bool
+    finding: str
+
+
+def check_installation() -> list[Finding]:
+    """Run all checks; one that needs a home is left out only when there is none, which is itself a finding."""
+    findings = [_looked("python", _python), _looked("packages", _packages)]
+    try:
+        platform = open_platform()
+    except AmzigoError as error:
+        return [*findings, Finding("home", False, str(error))]
+    findings.append(Finding("home", True, f"{platform.home.kind} home in {platform.home.path}"))
+    checks: list[tuple[str, Callable[[Platform], str]]] = [
+        ("permissions", _permissions),
+        ("disk", _disk),
+        ("control database", _control),
+        ("keys", _keys),
+        ("lake", _lake),
+        ("certificates", _certificates),
+        ("dagster", _dagster),
+        ("endpoint", _endpoint),
+    ]
+    return findings + [_looked(name, lambda check=check: check(platform)) for name, check in checks]  # type: ignore[misc]
+
+
+def _looked(name: str, look: Callable[[], str]) -> Finding:
+    try:
+        return Finding(name, True, look())
+    except AmzigoError as error:
+        return Finding(name, False, str(error))
+    except OSError as error:
+        return Finding(name, False, f"{error.filename or name}: {error.strerror}")
+
+
+class _Trouble(AmzigoError):
+    pass
+
+
+def _python() -> str:
+    return sys.version.split()[0]
+
+
+def _packages() -> str:
+    import duckdb
+
+    from amzigo_pipelines.resources.duckdb_session import open_session
+
+    with open_session(None) as connection:
+        connection.execute("SELECT 1")
+    return f"DuckDB {duckdb.__version__} with its encryption extension"
+
+
+def _permissions(platform: Platform) -> str:
+    for folder in (platform.home.path, platform.home.kek_dir, platform.home.lake_dir):
+        if not os.access(folder, os.W_OK):
+            raise _Trouble(f"{folder} can't be written: mend its owner or permissions")
+    if platform.home.kek_dir.stat().st_mode & 0o077:
+        raise _Trouble(f"{platform.home.kek_dir} is open to others: chmod 700 it")
+    return "folders can be written; keys are ours alone"
+
+
+def _disk(platform: Platform) -> str:
+    free = shutil.disk_usage(platform.home.path).free
+    if free < MIN_FREE_BYTES:
+        raise _Trouble(f"only {free / 1e9:.1f} GB free at {platform.home.path}: make room before the next extraction")
+    return f"{free / 1e9:.0f} GB free"
+
+
+def _control(platform: Platform) -> str:
+    platform.lake.check_installation()
+    return f"{len(platform.sellers.list())} sellers connected"
+
+
+def _keys(platform: Platform) -> str:
+    alive = platform.keys.alive()
+    # One of each class: they are wrapped under different key-encryption keys.
+    for record in {str(record.key_class): record for record in alive}.values():
+        platform.keys.open(record.key_id)
+    return f"{len(alive)} keys alive; the key-encryption keys open them"
+
+
+def _lake(platform: Platform) -> str:
+    files = platform.lake.files()
+    missing = [file.path for file in files if not (platform.home.lake_dir / file.path).exists()]
+    if missing:
+        raise _Trouble(f"{len(missing)} lake files are gone, the first is {missing[0]}: extract their days again")
+    return f"{len(files)} files, all there"
+
+
+def _certificates(platform: Platform) -> str:
+    from amzigo_pipelines.retention.certificates import verify_chain
+
+    return f"{len(verify_chain(platform))} certificates of destruction, signed and in an unbroken chain"
+
+
+def _dagster(platform: Platform) -> str:
+    from amzigo_pipelines.cli.runs import use_dagster_home
+
+    use_dagster_home(platform.home)
+    return str(platform.home.dagster_dir)
+
+
+def _endpoint(platform: Platform) -> str:
+    if platform.home.kind is Kind.PRODUCTION:
+        from amzigo_pipelines.resources.spapi_auth import credentials_for
+
+        credentials_for(platform.home)
+        return "credentials are set; Amazon itself is asked by the first extraction"
+    from amzigo_pipelines.cli.simulation import require_simulator
+
+    require_simulator(platform.home)
+    return f"the simulator answers at {platform.home.endpoint}"

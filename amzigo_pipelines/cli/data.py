@@ -1,0 +1,198 @@
+"""`amzigo extract`, `publish`, `sql`: getting a seller's data in, derived, and out."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from amzigo_pipelines.cli.options import AsJson, Seller, parse_day
+from amzigo_pipelines.cli.output import print_json, say, shown, stderr
+from amzigo_pipelines.errors import AmzigoError
+
+
+class RequestRefused(AmzigoError):
+    """What a command was asked for makes no sense; the message says what does."""
+
+
+class Format(StrEnum):
+    """How a query's rows are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def extract(
+    seller: Seller,
+    first: Annotated[
+        date | None,
+        typer.Option("--from", parser=parse_day, metavar="DATE", help="First day (UTC). Default: yesterday."),
+    ] = None,
+    last: Annotated[
+        date | None, typer.Option("--to", parser=parse_day, metavar="DATE", help="Last day (UTC). Default: the first.")
+    ] = None,
+    dataset: Annotated[
+        list[str] | None, typer.Option("--dataset", "-d", help="One dataset; repeat for several. Default: all.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Extract a seller's days from Amazon.
+
+    They land in the encrypted lake; days already there are extracted again and replaced. Snapshots (fba_inventory,
+    listings) exist for the present only: over a range they are taken for yesterday alone.
+
+    Example: amzigo extract --seller ASYNTHETICNORTH1 --from 2026-11-01 --to 2026-11-20
+    """
+    from rich.progress import Progress
+
+    from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, SELLER_TAG, partition_key, range_tags
+    from amzigo_pipelines.automation import EXTRACTION_JOB
+    from amzigo_pipelines.catalog.registry import DATASETS
+    from amzigo_pipelines.catalog.registry import dataset as dataset_named
+    from amzigo_pipelines.cli.runs import Runner, rows_by_asset
+    from amzigo_pipelines.cli.simulation import require_simulator
+    from amzigo_pipelines.clock import today
+    from amzigo_pipelines.resources.home import Kind
+    from amzigo_pipelines.resources.labels import lake_key
+    from amzigo_pipelines.resources.platform import open_platform
+
+    platform = open_platform()
+    seller_id = platform.sellers.get(seller).seller_id
+    now = today(platform.clock)
+    start = first or now - timedelta(days=1)
+    end = last or start
+    if end < start:
+        raise RequestRefused(f"--to {end} is before --from {start}: swap them")
+    if end >= now:
+        raise RequestRefused(
+            f"{end} isn't over yet (it is {now} UTC): the newest day to extract is {now - timedelta(1)}"
+        )
+    if start < platform.home.first_day:
+        raise RequestRefused(
+            f"{start} is before the first day of this home, {platform.home.first_day}: set first_day in "
+            f"{platform.home.settings_file} to an earlier day"
+        )
+    chosen = [dataset_named(name) for name in dataset] if dataset else list(DATASETS.values())
+    history = [d.name for d in chosen if not d.source.is_snapshot]
+    # Named datasets are taken at their word; the extraction itself refuses a snapshot of a day long gone.
+    alone = [d.name for d in chosen] if end == now - timedelta(days=1) or dataset else history
+
+    if platform.home.kind is Kind.TEST:
+        require_simulator(platform.home)
+    runner = Runner(platform)
+    rows: Counter[str] = Counter()
+    shown_on = stderr()
+    with Progress(console=shown_on, transient=True, disable=not shown_on.is_terminal) as progress:
+        task = progress.add_task(f"extracting {seller_id}", total=(end - start).days + 1)
+
+        def run(days: tuple[date, date], names: list[str]) -> None:
+            is_range = days[0] != days[1]
+            materialised = runner.run(
+                EXTRACTION_JOB,
+                partition_key=None if is_range else partition_key(days[0], seller_id),
+                tags=range_tags(*days, seller_id) if is_range else {SELLER_TAG: seller_id},
+                selection=[lake_key(name) for name in names],
+            )
+            rows.update(rows_by_asset(materialised))
+            progress.advance(task, (days[1] - days[0]).days + 1)
+
+        day = start
+        while history and day < end:
+            until = min(day + timedelta(days=DAYS_PER_RUN - 1), end - timedelta(days=1))
+            run((day, until), history)
+            day = until + timedelta(days=1)
+        run((end, end), alone)
+    if as_json:
+        print_json({"seller": seller_id, "from": start, "to": end, "rows": rows})
+        return
+    say(f"{seller_id}, {start} to {end}: " + ", ".join(f"{name} {n:,} rows" for name, n in rows.items()))
+    if not dataset and alone == history:
+        skipped = ", ".join(d.name for d in chosen if d.source.is_snapshot)
+        say(f"not taken: {skipped} (Amazon tells only the present, and {end} is past)")
+
+
+def publish(
+    seller: Seller,
+    rebuild: Annotated[
+        bool, typer.Option("--rebuild", help="Build from nothing instead of from what changed.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Bring a seller's marts up to date.
+
+    They are built from what is new in the lake and swapped in at once; queries that run go on undisturbed.
+
+    Example: amzigo publish --seller ASYNTHETICNORTH1
+    """
+    from amzigo_pipelines.assets.mart_assets import REBUILD_TAG
+    from amzigo_pipelines.assets.partitions import SELLER_TAG
+    from amzigo_pipelines.automation import PUBLISH_JOB
+    from amzigo_pipelines.cli.runs import Runner, rows_by_asset
+    from amzigo_pipelines.resources.platform import open_platform
+
+    platform = open_platform()
+    seller_id = platform.sellers.get(seller).seller_id
+    tags = {SELLER_TAG: seller_id, REBUILD_TAG: str(rebuild).lower()}
+    materialised = Runner(platform).run(PUBLISH_JOB, partition_key=seller_id, tags=tags)
+    rows = rows_by_asset(materialised)
+    if as_json:
+        print_json({"seller": seller_id, "rows": rows})
+        return
+    say(f"{seller_id}: published " + ", ".join(f"{name} {shown(n)} rows" for name, n in rows.items()))
+    say(f'ask it: amzigo sql --seller {seller_id} "SELECT * FROM sales_daily ORDER BY day DESC LIMIT 7"')
+
+
+def sql(
+    query: Annotated[str, typer.Argument(help="One SELECT statement, or - to read it from stdin.")],
+    seller: Annotated[
+        str | None, typer.Option("--seller", "-s", help="Seller id; may be left out if there is one.")
+    ] = None,
+    format_: Annotated[Format, typer.Option("--format", "-f", help="How to write the rows.")] = Format.TABLE,
+    output: Annotated[str | None, typer.Option("--output", "-o", help="File to write csv, json or parquet to.")] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=86_400, help="Seconds after which the query is stopped.")
+    ] = 60.0,
+) -> None:
+    """Query a seller's published marts.
+
+    Read-only; "SHOW TABLES" and "DESCRIBE sales_daily" say what there is. A table shows the first 100 rows.
+
+    Example: amzigo sql -s ASYNTHETICNORTH1 "SELECT day, marketplace, currency, ordered_product_sales FROM sales_daily"
+    """
+    from amzigo_pipelines.cli.rows import write_rows
+    from amzigo_pipelines.resources.platform import open_platform
+
+    platform = open_platform()
+    if seller is None:
+        known = [s.seller_id for s in platform.sellers.list()]
+        if len(known) != 1:
+            raise RequestRefused(f"say which seller: --seller with one of {', '.join(known) or 'none yet'}")
+        seller = known[0]
+    text = _from_stdin() if query == "-" else query
+    if _is_garbled(text):
+        raise RequestRefused("the query holds characters that the locale can't read: set LC_ALL=C.UTF-8")
+    seller_id = platform.sellers.get(seller).seller_id
+    write_rows(platform.warehouse.query(seller_id, text, timeout_s=timeout), format_.value, output)
+
+
+def _is_garbled(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def _from_stdin() -> str:
+    if sys.stdin is None:
+        raise RequestRefused("stdin is closed: give the query as an argument, or pipe it in")
+    try:
+        return sys.stdin.read()
+    except (OSError, UnicodeDecodeError):
+        raise RequestRefused("the query on stdin is no readable text: write it in the terminal's encoding") from None

@@ -1,0 +1,83 @@
+"""What a worker process of the demo does: a seller's extraction and publish at one instant of the virtual clock.
+
+Belongs here: the tasks that are sent to the workers. Does not belong here: the story (`demo.py`). Two workers, because
+sellers are independent of one another and a small machine has two cores.
+"""
+
+from __future__ import annotations
+
+import gc
+import signal
+import time
+from dataclasses import dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from amzigo_pipelines.cli.runs import Runner
+    from amzigo_pipelines.clock import VirtualClock
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one task did: rows that came by dataset, rows in each mart, seconds of each stage."""
+
+    rows: dict[str, int]
+    marts: dict[str, int]
+    extract_s: float
+    publish_s: float
+
+
+@dataclass
+class _Worker:
+    clock: VirtualClock
+    runner: Runner
+
+
+_worker: _Worker | None = None
+
+
+def start(home: Path, now: datetime) -> None:
+    """Initialise this worker process: open the platform and load the code location once."""
+    global _worker
+    # Ctrl-C reaches this process too. It ends at once and says nothing: what it was writing is swept later, and the
+    # command itself has the word. So first of all, and Dagster's seconds of imports after it.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    from amzigo_pipelines.cli.runs import Runner
+    from amzigo_pipelines.clock import VirtualClock
+    from amzigo_pipelines.resources.home import load_home
+    from amzigo_pipelines.resources.platform import Platform
+
+    clock = VirtualClock(now)
+    _worker = _Worker(clock, Runner(Platform(load_home(home), clock)))
+    # What is loaded by now lives to the end: the cycle collector needn't walk through Dagster's modules again.
+    gc.collect()
+    gc.freeze()
+
+
+def extract_and_publish(seller_id: str, first: date, last: date, now: datetime) -> Outcome:
+    """Extract the days from `first` to `last` and publish, as if it were `now`."""
+    from amzigo_pipelines.assets.partitions import SELLER_TAG, partition_key, range_tags
+    from amzigo_pipelines.automation import EXTRACTION_JOB, PUBLISH_JOB
+    from amzigo_pipelines.cli.runs import rows_by_asset
+    from amzigo_pipelines.resources.labels import ORDER_KEYS
+
+    assert _worker is not None  # the pool runs start() first
+    _worker.clock.set(now)
+    runner = _worker.runner
+    tags = {SELLER_TAG: seller_id}
+    started = time.perf_counter()
+    if first == last:
+        events = runner.run(EXTRACTION_JOB, partition_key=partition_key(last, seller_id), tags=tags)
+    else:
+        # Orders only: Amazon tells stock and listings of the present alone.
+        events = runner.run(EXTRACTION_JOB, tags=range_tags(first, last, seller_id), selection=ORDER_KEYS)
+    extracted = time.perf_counter()
+    published = runner.run(PUBLISH_JOB, partition_key=seller_id, tags=tags)
+    return Outcome(
+        rows=rows_by_asset(events),
+        marts=rows_by_asset(published),
+        extract_s=extracted - started,
+        publish_s=time.perf_counter() - extracted,
+    )

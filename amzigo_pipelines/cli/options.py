@@ -1,0 +1,25 @@
+"""Options that several commands share, declared once."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated
+
+import typer
+
+
+def parse_day(text: str) -> date:
+    """A day given as YYYY-MM-DD.
+
+    Raises:
+        typer.BadParameter: it is no such day; exit code 2.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no day: write it as 2026-11-20") from None
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Seller = Annotated[str, typer.Option("--seller", "-s", help="Seller id, as 'amzigo seller list' shows it.")]
+Day = Annotated[date | None, typer.Option(parser=parse_day, metavar="DATE", help="A day, such as 2026-11-20.")]

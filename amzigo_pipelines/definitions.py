@@ -1,0 +1,47 @@
+"""The code location: `build_definitions()` puts all parts together, with another platform for tests and commands.
+
+Belongs here: assembly only. Loading it opens no database and asks nothing of the network.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from amzigo_pipelines.assets.extraction.assets import extraction_assets
+from amzigo_pipelines.assets.mart_assets import mart_assets
+from amzigo_pipelines.automation import JOBS, SCHEDULES, SENSORS
+from amzigo_pipelines.resources.platform import Platform, open_platform
+from amzigo_pipelines.retention.assets import retention_assets
+
+
+def build_definitions(platform: Platform | None = None) -> dg.Definitions:
+    """The whole code location of an installation.
+
+    Args:
+        platform: the parts to work on; those of AMZIGO_HOME, on the machine's clock, when None.
+
+    Raises:
+        HomeError: there is no home to take the first day of the partitions from.
+        CatalogError: a dataset is not fully declared.
+        MartError: a mart's SQL file lacks its grain, a comment, or reads what there is not.
+    """
+    platform = platform or open_platform()
+    return dg.Definitions(
+        assets=[
+            *extraction_assets(platform.home.first_day),
+            *mart_assets(),
+            *retention_assets(platform.home.first_day),
+        ],
+        jobs=list(JOBS),
+        schedules=list(SCHEDULES),
+        sensors=list(SENSORS),
+        resources={"platform": dg.ResourceDefinition.hardcoded_resource(platform)},
+        # In-process: a step of its own process costs seconds, and runs are the unit that is spread out.
+        executor=dg.in_process_executor,
+    )
+
+
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster loads: the code location of AMZIGO_HOME."""
+    return build_definitions()

@@ -1,0 +1,42 @@
+"""Making files and folders last through a loss of power.
+
+Belongs here: fsync, and folders made with it. Does not belong here: what is written, and in which order things become
+durable (`lake_writer.py`, `warehouse.py`, `keks.py`).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def sync_file(path: Path) -> None:
+    """Make a closed file's content durable."""
+    _sync(path)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a folder's entries durable."""
+    _sync(folder)
+
+
+def make_folders(root: Path, folder: Path) -> None:
+    """Make a folder below `root`, each new one durable and for us alone.
+
+    Raises:
+        OSError: it can't be made.
+    """
+    if folder.is_dir():
+        return
+    if folder != root:
+        make_folders(root, folder.parent)
+    folder.mkdir(mode=0o700, exist_ok=True, parents=folder == root)
+    sync_folder(folder.parent)
+
+
+def _sync(path: Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,206 @@
+"""AMZIGO_HOME: the folder that holds all state of an installation, and its settings file.
+
+Belongs here: where things lie, and the few settings that decide what an installation is. Does not belong here: what is
+inside those files (`control.py`, `keys.py`, `lake.py`, `warehouse.py`), and secrets: they come from the environment or
+live wrapped in the control database.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from amzigo_pipelines.errors import AmzigoError
+
+T = TypeVar("T")
+
+
+class HomeError(AmzigoError):
+    """AMZIGO_HOME is missing, damaged or can't be written."""
+
+
+class Kind(StrEnum):
+    """What a home is for. A `test` home talks to the local simulator only, a `production` one to Amazon only."""
+
+    TEST = "test"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True)
+class Home:
+    """An installation's folder and settings.
+
+    Attributes:
+        path: absolute path of AMZIGO_HOME.
+        kind: `test` or `production`.
+        first_day: first day of the daily partitions (UTC).
+        endpoint: base address of a simulator for a `test` home, empty for production.
+        simulator_seed: seed of the simulated world of a `test` home.
+        orders_per_day: orders a seller and day in that world.
+        rate_scale: how many times Amazon's rates and bursts the simulator of a `test` home allows.
+    """
+
+    path: Path
+    kind: Kind
+    first_day: date
+    endpoint: str = ""
+    simulator_seed: int = 1
+    orders_per_day: int = 200
+    rate_scale: float = 1.0
+
+    @property
+    def settings_file(self) -> Path:
+        """The settings: `amzigo.toml`."""
+        return self.path / "amzigo.toml"
+
+    @property
+    def rate_scale_in_force(self) -> float:
+        """What our own pacing multiplies Amazon's rates by: always 1 in a `production` home, whatever is set."""
+        return self.rate_scale if self.kind is Kind.TEST else 1.0
+
+    @property
+    def database_url(self) -> str:
+        """SQLAlchemy address of the control database: AMZIGO_DATABASE_URL, or SQLite inside the home."""
+        return os.environ.get("AMZIGO_DATABASE_URL") or f"sqlite:///{self.path / 'control.db'}"
+
+    @property
+    def kek_dir(self) -> Path:
+        """Folder of the key-encryption keys: AMZIGO_KEK_DIR, or `kek/` inside the home. Never back it up."""
+        return Path(os.environ.get("AMZIGO_KEK_DIR") or self.path / "kek")
+
+    @property
+    def lake_dir(self) -> Path:
+        """Encrypted Parquet: `lake/`."""
+        return self.path / "lake"
+
+    @property
+    def marts_dir(self) -> Path:
+        """Published marts: `marts/`."""
+        return self.path / "marts"
+
+    @property
+    def spill_dir(self) -> Path:
+        """Where DuckDB may spill, encrypted: `spill/`."""
+        return self.path / "spill"
+
+    @property
+    def lock_dir(self) -> Path:
+        """Lock files of partitions and publishes: `locks/`."""
+        return self.path / "locks"
+
+    @property
+    def certificate_dir(self) -> Path:
+        """Certificates of destruction and the public key that checks them: `certificates/`."""
+        return self.path / "certificates"
+
+    @property
+    def dagster_dir(self) -> Path:
+        """DAGSTER_HOME: as the environment says, or `dagster/` inside the home."""
+        return Path(os.environ.get("DAGSTER_HOME") or self.path / "dagster")
+
+
+def home_path() -> Path:
+    """AMZIGO_HOME as an absolute path; `.amzigo` in the working directory when it is not set."""
+    return Path(os.environ.get("AMZIGO_HOME") or ".amzigo").absolute()
+
+
+def load_home(path: Path | None = None) -> Home:
+    """Read the settings of an initialised home.
+
+    Args:
+        path: the folder; AMZIGO_HOME or `.amzigo` when None.
+
+    Raises:
+        HomeError: there is no home there, or its settings can't be read or hold nonsense.
+    """
+    path = (path or home_path()).absolute()
+    file = path / "amzigo.toml"
+    try:
+        raw = tomllib.loads(file.read_text("utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        raise HomeError(f"{path} is no Amzigo home yet: run 'amzigo init' (or set AMZIGO_HOME to one)") from None
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise HomeError(f"{file} can't be read ({type(error).__name__}): mend it or restore it from a backup") from None
+    try:
+        return Home(
+            path=path,
+            kind=_setting(raw, "kind", Kind, "test or production"),
+            # A bare TOML date is as good as a quoted one.
+            first_day=_setting(raw, "first_day", lambda day: date.fromisoformat(str(day)), "a day such as 2026-11-20"),
+            endpoint=_setting(raw, "endpoint", _address, "an address such as http://127.0.0.1:8571", ""),
+            simulator_seed=_setting(raw, "simulator_seed", int, "a whole number", 1),
+            orders_per_day=_setting(raw, "orders_per_day", _positive, "a whole number above 0", 200),
+            rate_scale=_setting(raw, "rate_scale", _scale, "a number of at least 0.001", 1.0),
+        )
+    except ValueError as error:
+        raise HomeError(f"{file} has a missing or wrong setting: {error}") from None
+
+
+def _setting(raw: Mapping[str, Any], name: str, read: Callable[[Any], T], wanted: str, default: Any = None) -> T:
+    value = raw.get(name, default)
+    try:
+        if value is None:
+            raise ValueError
+        return read(value)
+    except (ValueError, TypeError):
+        given = "nothing" if value is None else repr(value)
+        raise ValueError(f"{name} must be {wanted}, it is {given}") from None
+
+
+def _positive(value: Any) -> int:
+    number = int(value)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _scale(value: Any) -> float:
+    number = float(value)
+    if not 0.001 <= number < math.inf:
+        raise ValueError
+    return number
+
+
+def _address(value: Any) -> str:
+    parts = urlsplit(str(value))
+    # Reading .port refuses what is no port.
+    if str(value) and (parts.scheme not in ("http", "https") or not parts.hostname or parts.port == 0):
+        raise ValueError
+    return str(value)
+
+
+def create_home(home: Home) -> None:
+    """Make the folders (0700) and write the settings file, atomically and last.
+
+    Raises:
+        HomeError: there is a home already, or the folder can't be written.
+    """
+    if home.settings_file.exists():
+        raise HomeError(f"{home.path} is an Amzigo home already: use it, or choose another folder")
+    lines = [
+        f'kind = "{home.kind}"',
+        f'first_day = "{home.first_day.isoformat()}"',
+        f'endpoint = "{home.endpoint}"',
+        f"simulator_seed = {home.simulator_seed}",
+        f"orders_per_day = {home.orders_per_day}",
+        f"rate_scale = {home.rate_scale}",
+    ]
+    folders = (home.path, home.kek_dir, home.lake_dir, home.marts_dir, home.spill_dir, home.lock_dir)
+    try:
+        for folder in (*folders, home.certificate_dir, home.dagster_dir):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = home.settings_file.with_suffix(".tmp")
+        temporary.write_text("\n".join(lines) + "\n", "utf-8")
+        temporary.replace(home.settings_file)
+    except OSError as error:
+        raise HomeError(
+            f"{home.path} can't be written ({error.strerror}): free space or mend its permissions"
+        ) from None

@@ -1,0 +1,51 @@
+"""Asset keys, and what every asset says of itself in the UI: owners, kinds, tags, column schemas.
+
+Belongs here: names and labels. Does not belong here: the assets (`assets/extraction/assets.py`,
+`assets/mart_assets.py`, `retention/assets.py`).
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from amzigo_pipelines.catalog.model import Dataset, RetentionClass
+from amzigo_pipelines.catalog.registry import DATASETS
+
+DATA_TEAM = "team:data-engineering"
+PRIVACY_TEAM = "team:privacy"
+
+
+def lake_key(dataset: str) -> dg.AssetKey:
+    """The asset of a dataset in the lake, such as `lake/orders`."""
+    return dg.AssetKey(["lake", dataset])
+
+
+def mart_key(mart: str) -> dg.AssetKey:
+    """The asset of a mart, such as `marts/sales_daily`."""
+    return dg.AssetKey(["marts", mart])
+
+
+ORDER_KEYS = (lake_key("orders"), lake_key("order_items"))
+PII_KEYS = tuple(lake_key(d.name) for d in DATASETS.values() if RetentionClass.PII in d.families)
+
+
+def column_schema(dataset: Dataset) -> dg.TableSchema:
+    """A dataset's columns for the UI: types, meaning, retention class; PII carries the tag `pii` and its purpose."""
+    columns = []
+    for column in dataset.columns:
+        retention = dataset.retention_of(column.name)
+        is_pii = retention is RetentionClass.PII
+        columns.append(
+            dg.TableColumn(
+                name=column.name,
+                type=str(column.type),
+                description=f"{'PII. ' if is_pii else ''}{column.description}"
+                + (f" For {column.purpose}." if column.purpose else ""),
+                constraints=dg.TableColumnConstraints(nullable=column.name not in dataset.grain),
+                tags={"retention": str(retention), **({"pii": ""} if is_pii else {})},
+            )
+        )
+    return dg.TableSchema(
+        columns=columns,
+        constraints=dg.TableConstraints(other=[f"one row per {', '.join(dataset.grain)} within a partition"]),
+    )

@@ -1,0 +1,336 @@
+"""Writing partitions: encrypted from the first byte, and all or nothing.
+
+Belongs here: the one way in which files get into the lake. Does not belong here: what rows go into which family
+(`lake_split.py`), reading, sweeping.
+
+The order of things makes a crash harmless: temporary files, complete and durable -> renamed (nobody refers to them
+yet) -> ONE transaction that makes them current and the former ones garbage -> garbage unlinked. Before the
+transaction the old partition stands, after it the new one; whatever else lies about is swept.
+"""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from types import TracebackType
+
+import pyarrow as pa
+import sqlalchemy as sa
+from pyarrow.parquet.encryption import create_encryption_properties
+from sqlalchemy.engine import Connection
+
+from amzigo_pipelines.catalog.model import Dataset, RetentionClass
+from amzigo_pipelines.clock import Clock, today
+from amzigo_pipelines.resources.control import ControlDatabase, ControlError
+from amzigo_pipelines.resources.durability import make_folders, sync_folder
+from amzigo_pipelines.resources.keys import DataKey, KeyDead, KeyStore
+from amzigo_pipelines.resources.lake_files import (
+    CURRENT,
+    TEMPORARY_PREFIX,
+    LakeFile,
+    LakeInputError,
+    LakeWriteError,
+    PartitionBusy,
+    PartitionCommit,
+    PartitionFacts,
+    expires_on_of_partition,
+    file_path,
+    forget_garbage,
+    known_version,
+    lock_name,
+    make_current,
+    partition_folder,
+    select_files,
+)
+from amzigo_pipelines.resources.lake_sink import ROW_GROUP_ROWS, ParquetSink
+from amzigo_pipelines.resources.lake_split import check_table, family_rows, split_pii
+from amzigo_pipelines.resources.locks import LockBusy, exclusive
+from amzigo_pipelines.resources.schema import data_keys, lake_files
+from amzigo_pipelines.resources.steps import OnStep
+
+# PII is split over some thirty files; together they buffer at most this many rows before the fullest is written out.
+_BUFFERED_PII_ROWS = 2 * ROW_GROUP_ROWS
+
+
+@dataclass
+class _Partition:
+    """A dataset's partition on its way."""
+
+    dataset: Dataset
+    version: int
+    sinks: dict[tuple[RetentionClass, date], tuple[DataKey, ParquetSink]] = field(default_factory=dict)
+    rows: int = 0
+    pii_rows: int = 0
+    pii_rows_dropped: int = 0
+
+
+class LakeWriter:
+    """Writes one day of one seller, for one or more datasets at once. Made by `Lake.writer`; not for threads to share.
+
+    Attributes:
+        committed: what was committed, one entry a dataset; empty until the `with` block has ended well.
+    """
+
+    def __init__(
+        self,
+        lake_dir: Path,
+        lock_dir: Path,
+        control: ControlDatabase,
+        keys: KeyStore,
+        clock: Clock,
+        seller_id: str,
+        day: date,
+        datasets: Sequence[Dataset],
+        origin: Mapping[str, str],
+        on_step: OnStep,
+    ) -> None:
+        self._lake_dir, self._lock_dir = lake_dir, lock_dir
+        self._control, self._keys, self._clock = control, keys, clock
+        self._seller_id, self._day, self._origin = seller_id, day, dict(origin)
+        self._datasets = sorted({d.name: d for d in datasets}.values(), key=lambda d: d.name)
+        self._step = on_step
+        self._locks = ExitStack()
+        self._partitions: dict[str, _Partition] = {}
+        self.committed: list[PartitionCommit] = []
+
+    def __enter__(self) -> LakeWriter:
+        now_on = today(self._clock)
+        if self._day > now_on:
+            raise LakeInputError(f"{self._day} lies in the future: the lake takes days up to today, {now_on}")
+        if expires_on_of_partition(self._day, RetentionClass.BUSINESS) <= now_on:
+            raise LakeInputError(
+                f"{self._day} is too old to be stored: Amazon allows its data for 18 months "
+                f"({self._day:%B %Y} had to go by {expires_on_of_partition(self._day, RetentionClass.BUSINESS)})"
+            )
+        with ExitStack() as locks:
+            # Always in the order of names, so that two writers of several datasets can't hold one half each.
+            for dataset in self._datasets:
+                try:
+                    locks.enter_context(exclusive(self._lock_dir, lock_name(dataset.name, self._seller_id, self._day)))
+                except LockBusy:
+                    raise PartitionBusy(
+                        f"{dataset.name} of seller {self._seller_id} for {self._day} is being written by another "
+                        "process: wait for it to end, then try again"
+                    ) from None
+            with self._control.read() as connection:
+                for dataset in self._datasets:
+                    self._partitions[dataset.name] = _Partition(dataset, self._next_version(connection, dataset))
+            self._locks = locks.pop_all()
+        self._step("locked")
+        return self
+
+    def append(self, dataset: Dataset, table: pa.Table, expires_on: pa.Array | pa.ChunkedArray | None = None) -> None:
+        """Add rows of one of the datasets; any number of times.
+
+        Args:
+            dataset: one that the writer was made for.
+            table: rows with exactly the dataset's schema.
+            expires_on: date32, the date of death of each row's PII; required where the dataset has PII, else None.
+
+        Raises:
+            LakeInputError: the rows or dates aren't what they should be.
+            LakeWriteError: the disk is full or can't be written.
+        """
+        if dataset.name not in self._partitions:
+            raise LakeInputError(f"this write is for {', '.join(self._partitions)}, not for {dataset.name}")
+        check_table(dataset, table, expires_on)
+        partition, now_on = self._partitions[dataset.name], today(self._clock)
+        parts: list[tuple[RetentionClass, date, pa.Table]] = []
+        for family in dataset.families:
+            if family is not RetentionClass.PII:
+                dies_on = expires_on_of_partition(self._day, family)
+                # A day that is too old for pseudonyms may still be young enough for the rest.
+                if dies_on > now_on:
+                    parts.append((family, dies_on, family_rows(dataset, family, table)))
+        if RetentionClass.PII in dataset.families:
+            split = split_pii(dataset, table, expires_on, now_on)
+            partition.pii_rows_dropped += split.dropped_rows
+            partition.pii_rows += sum(rows.num_rows for _, rows in split.parts)
+            parts += [(RetentionClass.PII, dies_on, rows) for dies_on, rows in split.parts]
+        self._write(partition, [part for part in parts if part[2].num_rows])
+        partition.rows += table.num_rows
+        self._step("appended")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with self._locks:
+            try:
+                if kind is None:
+                    self._commit()
+            finally:
+                # After a commit the files have been renamed, and this finds nothing.
+                for partition in self._partitions.values():
+                    for _, sink in partition.sinks.values():
+                        sink.abandon()
+
+    def _write(self, partition: _Partition, parts: list[tuple[RetentionClass, date, pa.Table]]) -> None:
+        new = [(family, dies_on) for family, dies_on, _ in parts if (family, dies_on) not in partition.sinks]
+        try:
+            for key in self._keys.keys_for(self._seller_id, new) if new else []:
+                family = RetentionClass(key.key_class)
+                partition.sinks[family, key.expires_on] = (key, self._sink(partition, family, key))
+            for family, dies_on, rows in parts:
+                partition.sinks[family, dies_on][1].append(rows)
+            pii = [sink for (family, _), (_, sink) in partition.sinks.items() if family is RetentionClass.PII]
+            while sum(sink.buffered_rows for sink in pii) > _BUFFERED_PII_ROWS:
+                max(pii, key=lambda sink: sink.buffered_rows).flush()
+        except OSError as error:
+            raise self._write_error(error) from None
+
+    def _sink(self, partition: _Partition, family: RetentionClass, key: DataKey) -> ParquetSink:
+        place = self._place(partition, family, key.expires_on)
+        final = self._lake_dir / place
+        make_folders(self._lake_dir, final.parent)
+        encryption = create_encryption_properties(key.secret, aad_prefix=place.encode(), store_aad_prefix=False)
+        facts = {
+            **{f"amzigo.origin.{name}": value for name, value in self._origin.items()},
+            "amzigo.seller": self._seller_id,
+            "amzigo.dataset": partition.dataset.name,
+            "amzigo.day": self._day.isoformat(),
+            "amzigo.class": family.value,
+            "amzigo.expires_on": key.expires_on.isoformat(),
+            "amzigo.code_version": _code_version(),
+        }
+        temporary = final.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:8]}-{final.name}")
+        is_scanned = family is not RetentionClass.PII
+        return ParquetSink(temporary, partition.dataset.families[family], encryption, facts, is_scanned)
+
+    def _commit(self) -> None:
+        files: list[LakeFile] = []
+        renamed: list[Path] = []
+        try:
+            for partition in self._partitions.values():
+                for (family, dies_on), (key, sink) in partition.sinks.items():
+                    size, digest = sink.finish()
+                    self._step("written")
+                    files.append(
+                        LakeFile(
+                            path=self._place(partition, family, dies_on),
+                            dataset=partition.dataset.name,
+                            seller_id=self._seller_id,
+                            day=self._day,
+                            family=family,
+                            expires_on=dies_on,
+                            version=partition.version,
+                            key_id=key.key_id,
+                            rows=sink.rows,
+                            bytes=size,
+                            sha256=digest,
+                            state=CURRENT,
+                            created_at=self._clock.now(),
+                        )
+                    )
+            sinks = [sink for partition in self._partitions.values() for _, sink in partition.sinks.values()]
+            for file, sink in zip(files, sinks, strict=True):
+                final = self._lake_dir / file.path
+                sink.path.rename(final)
+                renamed.append(final)
+                self._step("renamed")
+            for folder in {path.parent for path in renamed}:
+                sync_folder(folder)
+            self._step("synced")
+            with self._control.transaction() as connection:
+                garbage = self._record(connection, files)
+                self._step("recorded")
+        except BaseException as error:
+            self._take_back(renamed)
+            raise (self._write_error(error) if isinstance(error, OSError) else error) from None
+        self._step("committed")
+        self.committed = [self._report(partition, files) for partition in self._partitions.values()]
+        self._unlink(garbage)
+
+    def _record(self, connection: Connection, files: list[LakeFile]) -> list[LakeFile]:
+        """Make the new files the current ones; returns all garbage of these partitions."""
+        ids = sorted({file.key_id for file in files})
+        alive = connection.execute(
+            sa.select(sa.func.count()).where(data_keys.c.key_id.in_(ids), data_keys.c.destroyed_at.is_(None))
+        ).scalar_one()
+        if alive != len(ids):
+            raise KeyDead(
+                f"keys of seller {self._seller_id} were destroyed while its data of {self._day} was being written: "
+                "nothing was stored"
+            )
+        replaced = [self._facts(partition) for partition in self._partitions.values()]
+        return make_current(connection, replaced, files, self._origin, self._clock.now())
+
+    def _take_back(self, renamed: list[Path]) -> None:
+        """Remove renamed files, unless the books have them: a server can commit and lose the connection telling so."""
+        paths = {path.relative_to(self._lake_dir).as_posix(): path for path in renamed}
+        # Where the database can't tell, the files stay for the sweep, which asks again.
+        with suppress(ControlError), self._control.read() as connection:
+            kept = set(
+                connection.execute(sa.select(lake_files.c.path).where(lake_files.c.path.in_(list(paths)))).scalars()
+            )
+            for path in (path for place, path in paths.items() if place not in kept):
+                with suppress(OSError):
+                    path.unlink()
+
+    def _unlink(self, garbage: list[LakeFile]) -> None:
+        """Remove what the commit replaced. What can't be removed now stays in the books for the next sweep."""
+        gone = []
+        for file in garbage:
+            try:
+                (self._lake_dir / file.path).unlink(missing_ok=True)
+            except OSError:
+                continue
+            gone.append(file.path)
+            self._step("unlinked")
+        if gone:
+            for folder in {(self._lake_dir / path).parent for path in gone}:
+                sync_folder(folder)
+            forget_garbage(self._control, gone)
+        self._step("done")
+
+    def _report(self, partition: _Partition, files: list[LakeFile]) -> PartitionCommit:
+        own = [file for file in files if file.dataset == partition.dataset.name]
+        return PartitionCommit(**vars(self._facts(partition)), files=len(own), bytes=sum(file.bytes for file in own))
+
+    def _facts(self, partition: _Partition) -> PartitionFacts:
+        return PartitionFacts(
+            dataset=partition.dataset.name,
+            seller_id=self._seller_id,
+            day=self._day,
+            version=partition.version,
+            rows=partition.rows,
+            pii_rows=partition.pii_rows,
+            pii_rows_dropped=partition.pii_rows_dropped,
+        )
+
+    def _next_version(self, connection: Connection, dataset: Dataset) -> int:
+        """Higher than any that was ever used: a number used twice would let the older file pass for the newer one."""
+        folder = self._lake_dir / partition_folder(dataset.name, self._seller_id, self._day)
+        versions = [known_version(connection, dataset, self._seller_id, self._day)]
+        versions += [
+            f.version for f in select_files(connection, dataset.name, self._seller_id, [self._day], state=None)
+        ]
+        for path in folder.glob("*.parquet"):
+            number = path.stem.rpartition("-")[2]
+            versions += [int(number)] if number.isdecimal() else []
+        return max(versions) + 1
+
+    def _place(self, partition: _Partition, family: RetentionClass, dies_on: date) -> str:
+        return file_path(partition.dataset.name, self._seller_id, self._day, family, dies_on, partition.version)
+
+    def _write_error(self, error: OSError) -> LakeWriteError:
+        # Arrow wraps the system's sentence in its own, of several lines; the number alone says it best.
+        reason = os.strerror(error.errno) if error.errno else type(error).__name__
+        return LakeWriteError(
+            f"the lake {self._lake_dir} can't be written ({reason}): free space or mend its "
+            f"permissions; {self._day} of seller {self._seller_id} is as it was"
+        )
+
+
+@cache
+def _code_version() -> str:
+    try:
+        return metadata.version("amzigo-pipelines")
+    except metadata.PackageNotFoundError:
+        return "uninstalled checkout"

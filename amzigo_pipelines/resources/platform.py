@@ -1,0 +1,120 @@
+"""All parts of an installation, opened together: what an asset or a command is handed.
+
+Belongs here: which object is built from which. Does not belong here: what any of them does.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from amzigo_pipelines.clock import Clock, SystemClock
+from amzigo_pipelines.resources.home import Home, load_home
+
+if TYPE_CHECKING:
+    from amzigo_pipelines.resources.audit import AuditTrail
+    from amzigo_pipelines.resources.control import ControlDatabase
+    from amzigo_pipelines.resources.keks import KekStore
+    from amzigo_pipelines.resources.keys import KeyStore
+    from amzigo_pipelines.resources.lake import Lake
+    from amzigo_pipelines.resources.sellers import SellerRegistry
+    from amzigo_pipelines.resources.spapi import SellingPartner
+    from amzigo_pipelines.resources.warehouse import Warehouse
+
+
+class Platform:
+    """One installation. Parts are opened when first used, so that a command pays only for what it needs.
+
+    Not thread-safe: one for each process, or for each run.
+
+    Args:
+        home: the installation's folder and settings.
+        clock: where all parts get the time from.
+    """
+
+    def __init__(self, home: Home, clock: Clock | None = None) -> None:
+        self.home = home
+        self.clock: Clock = clock or SystemClock()
+
+    @cached_property
+    def control(self) -> ControlDatabase:
+        """The control database."""
+        from amzigo_pipelines.resources.control import ControlDatabase
+
+        return ControlDatabase(self.home.database_url)
+
+    @cached_property
+    def keks(self) -> KekStore:
+        """The key-encryption keys."""
+        from amzigo_pipelines.resources.keks import KekStore
+
+        return KekStore(self.home)
+
+    @cached_property
+    def keys(self) -> KeyStore:
+        """The data keys."""
+        from amzigo_pipelines.resources.keys import KeyStore
+
+        return KeyStore(self.control, self.keks, self.clock)
+
+    @cached_property
+    def sellers(self) -> SellerRegistry:
+        """The connected sellers."""
+        from amzigo_pipelines.resources.sellers import SellerRegistry
+
+        return SellerRegistry(self.control, self.keys, self.clock)
+
+    @cached_property
+    def audit(self) -> AuditTrail:
+        """The audit trail."""
+        from amzigo_pipelines.resources.audit import AuditTrail
+
+        return AuditTrail(self.control, self.clock)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The encrypted lake."""
+        from amzigo_pipelines.resources.lake import Lake
+
+        return Lake(self.home, self.control, self.keys, self.clock)
+
+    @cached_property
+    def warehouse(self) -> Warehouse:
+        """The warehouse of marts."""
+        from amzigo_pipelines.resources.warehouse import Warehouse
+
+        return Warehouse(self.home, self.control, self.keys, self.lake, self.clock)
+
+    def selling_partner(self, seller_id: str) -> SellingPartner:
+        """A client that acts for one seller at Amazon, or at the simulator in a `test` home.
+
+        Raises:
+            AmzigoError: no such seller, no credentials, or an address that this kind of home may not talk to.
+        """
+        from amzigo_pipelines.resources.pacing import SharedPacer
+        from amzigo_pipelines.resources.rate_buckets import RateBuckets
+        from amzigo_pipelines.resources.spapi import SellingPartner
+        from amzigo_pipelines.resources.spapi_auth import credentials_for, endpoint_for
+
+        seller = self.sellers.get(seller_id)
+        credentials = credentials_for(self.home)
+        return SellingPartner(
+            seller=seller,
+            refresh_token=self.sellers.refresh_token(seller_id),
+            credentials=credentials,
+            endpoint=endpoint_for(self.home),
+            clock=self.clock,
+            # In real time, whatever our clock says: Amazon counts in real time.
+            pacer=SharedPacer(
+                RateBuckets(self.control), credentials.client_id, seller_id, scale=self.home.rate_scale_in_force
+            ),
+        )
+
+
+def open_platform(clock: Clock | None = None) -> Platform:
+    """The installation that AMZIGO_HOME names.
+
+    Raises:
+        HomeError: there is none, or its settings can't be read.
+    """
+    return Platform(load_home(), clock)

@@ -1,0 +1,177 @@
+"""Reports of the SP-API: asking for one, waiting for it, streaming its content as Arrow batches.
+
+Belongs here: the life of a report and the download. Does not belong here: formats (`report_text.py`), and what a
+report's columns mean (`assets/extraction/`).
+
+The library's own download is not used: it ignores the status (an expired link's XML becomes "the report"), guesses the
+charset, stops after the first gzip member, and can write plaintext to disk.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pyarrow as pa
+
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.resources.report_text import charset_of, gunzip, table_batches, to_utf8
+from amzigo_pipelines.resources.spapi import SellingPartner
+from amzigo_pipelines.resources.spapi_auth import EndpointRefused, check_address
+from amzigo_pipelines.resources.spapi_errors import (
+    Asked,
+    BadAnswer,
+    DownloadFailed,
+    ReportCancelled,
+    ReportFatal,
+    ReportLate,
+)
+
+# Most reports take seconds, some a quarter of an hour.
+TIME_LIMIT_S = 1_800.0
+_FIRST_WAIT_S = 0.05
+_LONGEST_WAIT_S = 30.0
+# Where no charset is named and the bytes are no UTF-8: what Seller Central writes its flat files in.
+_FALLBACK_CHARSETS = {"JP": "cp932"}
+_FALLBACK_CHARSET = "cp1252"
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report that is ready.
+
+    Attributes:
+        report_type: Amazon's type.
+        marketplace_id: the first marketplace it was asked for.
+        document_id: names the document; its link is asked for just before each download, since it lives 5 minutes.
+    """
+
+    report_type: str
+    marketplace_id: str
+    document_id: str = field(repr=False)
+
+
+def request_report(
+    partner: SellingPartner,
+    report_type: str,
+    marketplace_ids: Sequence[str],
+    *,
+    options: Mapping[str, Any] | None = None,
+    time_limit_s: float = TIME_LIMIT_S,
+) -> Report:
+    """Ask for a report and wait until it is ready.
+
+    Args:
+        partner: acts for the seller.
+        report_type: Amazon's type.
+        marketplace_ids: one or more of the same region.
+        options: further fields of the request (`dataStartTime`, `reportOptions`, ...).
+        time_limit_s: longest time to wait.
+
+    Raises:
+        ReportFatal: Amazon gave it up. Asked once only: most often the last one is too recent.
+        ReportCancelled: Amazon cancelled it: there may be no data, or it was asked for too soon.
+        ReportLate: it was not ready in time.
+        SpApiError: asking failed.
+    """
+    reports = partner.reports_of(marketplace_ids[0])
+    created = partner.call(
+        "createReport",
+        lambda: reports.create_report(
+            reportType=report_type, marketplaceIds=list(marketplace_ids), **dict(options or {})
+        ),
+        {"reportId": str},
+    )
+    report_id = created.payload["reportId"]
+    asked = Asked(partner.seller_id, f"report {report_type}")
+    began_at, waited_s, wait_s = time.monotonic(), 0.0, _FIRST_WAIT_S
+    while True:
+        state = partner.call("getReport", lambda: reports.get_report(report_id), {"processingStatus": str}).payload
+        match state["processingStatus"]:
+            case "DONE":
+                document_id = state.get("reportDocumentId")
+                if not isinstance(document_id, str):
+                    raise BadAnswer(asked, "the report is DONE but names no document")
+                return Report(report_type, marketplace_ids[0], document_id)
+            case "FATAL":
+                raise ReportFatal(
+                    asked,
+                    "Amazon gave the report up (FATAL), most often because one was asked for a short time ago: ask "
+                    "again in four hours",
+                )
+            case "CANCELLED":
+                raise ReportCancelled(
+                    asked,
+                    "Amazon cancelled the report: there is no data, or it was asked for too soon; that is not known to "
+                    "be empty, so ask again in four hours",
+                )
+            case "IN_QUEUE" | "IN_PROGRESS":
+                pass
+            case _:
+                raise BadAnswer(asked, "the report is in a state that is not known")
+        if max(waited_s, time.monotonic() - began_at) + wait_s > time_limit_s:
+            raise ReportLate(asked, f"the report is not ready after {time_limit_s / 60:.0f} minutes: try again later")
+        partner.sleep(wait_s)
+        waited_s += wait_s
+        wait_s = min(_LONGEST_WAIT_S, wait_s * 2 * random.uniform(0.9, 1.1))
+
+
+def report_batches(partner: SellingPartner, report: Report, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of a report, downloaded while they are read: strings, empty fields null.
+
+    Nothing is retried here, because rows that were given can't be taken back: on a retryable error start the whole
+    write again with the same `Report`.
+
+    Args:
+        partner: acts for the seller.
+        report: one that is ready.
+        columns: headers of the wanted columns; all must be there.
+
+    Raises:
+        DownloadFailed: the link had expired, the body was torn, or its gzip cut short.
+        ReportNotTabular: an error sentence instead of a table.
+        ReportColumnsChanged, ReportUnreadable: another table than expected, or in another charset.
+        SpApiError: no link, or no connection.
+    """
+    asked = Asked(partner.seller_id, f"report {report.report_type}")
+    reports = partner.reports_of(report.marketplace_id)
+    document = partner.call(
+        "getReportDocument", lambda: reports.get_report_document(report.document_id), {"url": str}
+    ).payload
+    address = document["url"]
+    try:
+        check_address(address)
+    except EndpointRefused:
+        raise BadAnswer(asked, "the link to the report is not https: it was not followed") from None
+    connection = partner.connection
+    connection.asked = asked
+    partner.usage.requests += 1
+    with connection.stream(address) as response:
+        if response.status_code != 200:
+            raise DownloadFailed(
+                asked, "the report's link was refused, it has probably run out: try again", status=response.status_code
+            )
+        chunks = connection.chunks(_counted(asked, response.iter_raw(), response.headers.get("content-length")))
+        for is_compressed in (
+            response.headers.get("content-encoding", "").lower() == "gzip",
+            document.get("compressionAlgorithm") == "GZIP",
+        ):
+            if is_compressed:
+                chunks = gunzip(asked, chunks)
+        charset = charset_of(response.headers.get("content-type"))
+        country = MARKETPLACES[report.marketplace_id].country
+        lines = to_utf8(asked, chunks, charset, _FALLBACK_CHARSETS.get(country, _FALLBACK_CHARSET))
+        yield from table_batches(asked, lines, columns)
+        partner.usage.pages += 1
+
+
+def _counted(asked: Asked, chunks: Iterator[bytes], promised: str | None) -> Iterator[bytes]:
+    arrived = 0
+    for chunk in chunks:
+        arrived += len(chunk)
+        yield chunk
+    if promised is not None and promised.isdecimal() and arrived != int(promised):
+        raise DownloadFailed(asked, f"only {arrived} of {promised} bytes of the report arrived: try again")

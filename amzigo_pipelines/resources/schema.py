@@ -1,0 +1,222 @@
+"""The control database's tables, as SQLAlchemy Core declarations.
+
+Belongs here: tables, columns, indexes. Does not belong here: any statement (each module beside this one owns the rows
+of its own tables), and any column that could hold a buyer's data: the control database holds no PII, ever.
+
+Free-form facts are JSON in a `Text` column, so that SQLite and PostgreSQL behave alike.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Dialect
+
+
+class Instant(sa.types.TypeDecorator[datetime]):
+    """A moment in UTC. SQLite keeps no time zone, so the zone is taken off going in and put back coming out."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """To UTC; refuses an instant without a zone."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant without a time zone can't be stored: use datetime(..., tzinfo=UTC)")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Back to an aware instant in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = sa.MetaData()
+
+# One row: which installation this is. The home carries the same id, so that a sweep under a wrong or an empty database
+# can't take a whole lake for rubbish.
+installation = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("installation_id", sa.String(32), primary_key=True),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+sellers = sa.Table(
+    "sellers",
+    metadata,
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("marketplace_ids", sa.Text, nullable=False),  # JSON list
+    sa.Column("added_at", Instant, nullable=False),
+    sa.Column("removed_at", Instant),
+)
+
+# Versions of key-encryption keys: only which there are and which wraps new keys, never the keys.
+kek_versions = sa.Table(
+    "kek_versions",
+    metadata,
+    sa.Column("purpose", sa.String(16), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("is_active", sa.Boolean, nullable=False),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("destroyed_at", Instant),
+)
+
+# Small secrets of ours (refresh tokens, the certificates' signing key), wrapped under the KEK purpose "secret".
+secrets = sa.Table(
+    "secrets",
+    metadata,
+    sa.Column("name", sa.String(128), primary_key=True),
+    sa.Column("kek_version", sa.Integer, nullable=False),
+    sa.Column("wrapped", sa.LargeBinary),  # NULL once destroyed
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("destroyed_at", Instant),
+)
+
+data_keys = sa.Table(
+    "data_keys",
+    metadata,
+    sa.Column("key_id", sa.String(32), primary_key=True),
+    sa.Column("seller_id", sa.String(32), nullable=False),
+    sa.Column("key_class", sa.String(16), nullable=False),
+    sa.Column("expires_on", sa.Date, nullable=False),
+    sa.Column("kek_purpose", sa.String(16), nullable=False),
+    sa.Column("kek_version", sa.Integer, nullable=False),
+    sa.Column("wrapped", sa.LargeBinary),  # NULL once destroyed: the row stays as a tombstone
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("destroyed_at", Instant),
+)
+# One living key for each (seller, class, date of death); tombstones of the same triple may lie beside it.
+sa.Index(
+    "data_keys_one_alive",
+    data_keys.c.seller_id,
+    data_keys.c.key_class,
+    data_keys.c.expires_on,
+    unique=True,
+    sqlite_where=data_keys.c.destroyed_at.is_(None),
+    postgresql_where=data_keys.c.destroyed_at.is_(None),
+)
+sa.Index("data_keys_due", data_keys.c.key_class, data_keys.c.expires_on)
+
+lake_files = sa.Table(
+    "lake_files",
+    metadata,
+    sa.Column("path", sa.String(255), primary_key=True),  # relative to the lake's folder, with "/"
+    sa.Column("dataset", sa.String(64), nullable=False),
+    sa.Column("seller_id", sa.String(32), nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("family", sa.String(16), nullable=False),
+    sa.Column("expires_on", sa.Date, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("key_id", sa.String(32), sa.ForeignKey("data_keys.key_id"), nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column(
+        "state", sa.String(16), nullable=False
+    ),  # current, garbage (to be unlinked), destroyed (its data is gone)
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("destroyed_at", Instant),
+)
+sa.Index("lake_files_partition", lake_files.c.seller_id, lake_files.c.dataset, lake_files.c.day)
+sa.Index("lake_files_due", lake_files.c.state, lake_files.c.family, lake_files.c.expires_on)
+sa.Index("lake_files_key", lake_files.c.key_id)
+
+# What is known of a partition, also that it is empty.
+partitions = sa.Table(
+    "partitions",
+    metadata,
+    sa.Column("dataset", sa.String(64), primary_key=True),
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("pii_rows", sa.BigInteger, nullable=False),
+    sa.Column("pii_rows_dropped", sa.BigInteger, nullable=False),
+    sa.Column("origin", sa.Text, nullable=False),  # JSON object
+    sa.Column("committed_at", Instant, nullable=False),
+)
+
+# The published mart file of each seller.
+marts = sa.Table(
+    "marts",
+    metadata,
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("path", sa.String(255), nullable=False),  # relative to the marts' folder
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("key_id", sa.String(32), sa.ForeignKey("data_keys.key_id"), nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("published_at", Instant, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON object: rows by table, partition versions it was built from
+)
+
+# The retention ledger: one row a run over (class, date of death, seller), also one that found nothing.
+retention_runs = sa.Table(
+    "retention_runs",
+    metadata,
+    sa.Column("run_id", sa.String(32), primary_key=True),
+    sa.Column("seller_id", sa.String(32), nullable=False),
+    sa.Column("retention_class", sa.String(16), nullable=False),
+    sa.Column("expires_on", sa.Date, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant),
+    sa.Column("keys_destroyed", sa.BigInteger, nullable=False),
+    sa.Column("files_destroyed", sa.BigInteger, nullable=False),
+    sa.Column("rows_destroyed", sa.BigInteger, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON object
+)
+sa.Index("retention_runs_day", retention_runs.c.retention_class, retention_runs.c.expires_on)
+
+# Certificates of destruction, hash-chained by number.
+certificates = sa.Table(
+    "certificates",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("certificate_id", sa.String(32), nullable=False, unique=True),
+    sa.Column("run_id", sa.String(32)),
+    sa.Column("seller_id", sa.String(32), nullable=False),
+    sa.Column("retention_class", sa.String(16), nullable=False),
+    sa.Column("expires_on", sa.Date, nullable=False),
+    sa.Column("issued_at", Instant, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # canonical JSON: what was signed
+    sa.Column("previous_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("signature", sa.LargeBinary, nullable=False),
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.String(64), nullable=False),
+    sa.Column("seller_id", sa.String(32)),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("rows", sa.BigInteger),
+    sa.Column("previous_hash", sa.String(64), nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+)
+sa.Index("audit_at", audit.c.at)
+
+# Token buckets of Amazon's rates: one for each application, seller and operation; seller "*" where all share one.
+rate_buckets = sa.Table(
+    "rate_buckets",
+    metadata,
+    sa.Column("application", sa.String(16), primary_key=True),  # hash of the LWA client id
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("operation", sa.String(64), primary_key=True),
+    sa.Column("tokens", sa.Double, nullable=False),  # below zero: reserved ahead
+    sa.Column("rate_per_s", sa.Double, nullable=False),
+    sa.Column("burst", sa.Double, nullable=False),
+    sa.Column("updated_at", Instant, nullable=False),
+)

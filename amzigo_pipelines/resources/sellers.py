@@ -1,0 +1,196 @@
+"""The sellers that authorised us, with their marketplaces and refresh tokens.
+
+Belongs here: the registry and the rule for seller ids. Does not belong here: destroying a leaving seller's data
+(`retention/`) and using the token (`spapi_calls.py`).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from amzigo_pipelines.clock import Clock
+from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.keys import KeyStore, SecretMissing
+from amzigo_pipelines.resources.schema import sellers
+from amzigo_pipelines.resources.statements import put_row
+
+# Amazon's merchant tokens; safe as a part of a path, a lock's name and a partition key.
+_SELLER_ID = re.compile(r"[A-Z0-9]{3,32}")
+
+
+class SellerError(AmzigoError):
+    """A seller can't be added or used as asked."""
+
+
+class UnknownSeller(SellerError):
+    """There is no such seller."""
+
+
+@dataclass(frozen=True)
+class Seller:
+    """One authorised selling account.
+
+    Attributes:
+        seller_id: Amazon's merchant token.
+        name: what we call the seller.
+        marketplace_ids: the marketplaces it authorised.
+        added_at: when it was (last) added.
+        removed_at: when it was removed; None while it is here.
+    """
+
+    seller_id: str
+    name: str
+    marketplace_ids: tuple[str, ...]
+    added_at: datetime
+    removed_at: datetime | None = None
+
+
+def check_seller_id(seller_id: str) -> str:
+    """The id itself.
+
+    Raises:
+        SellerError: it isn't 3 to 32 capital letters and digits.
+    """
+    if not _SELLER_ID.fullmatch(seller_id):
+        raise SellerError(
+            f"{seller_id!r} is no seller id: use Amazon's merchant token, 3 to 32 capital letters and digits"
+        )
+    return seller_id
+
+
+class SellerRegistry:
+    """The sellers in the control database; threads may share it.
+
+    Args:
+        control: the control database.
+        keys: wraps the refresh tokens.
+        clock: dates the changes.
+    """
+
+    def __init__(self, control: ControlDatabase, keys: KeyStore, clock: Clock) -> None:
+        self._control = control
+        self._keys = keys
+        self._clock = clock
+
+    def add(self, seller_id: str, name: str, marketplace_ids: Sequence[str], refresh_token: str) -> Seller:
+        """Add a seller, or one that was removed before.
+
+        Raises:
+            SellerError: the id is malformed or taken, or there is no marketplace or token.
+        """
+        check_seller_id(seller_id)
+        if not marketplace_ids:
+            raise SellerError(f"seller {seller_id} has no marketplace: name at least one")
+        token = _checked_token(seller_id, refresh_token)
+        seller = Seller(seller_id, name, tuple(dict.fromkeys(marketplace_ids)), self._clock.now())
+        values: dict[str, Any] = {
+            "name": name,
+            "marketplace_ids": json.dumps(seller.marketplace_ids),
+            "added_at": seller.added_at,
+            "removed_at": None,
+        }
+        self._refuse_taken(seller_id)
+        # The token first: a seller without a token would fail every night, a token without a seller does nothing.
+        self._keys.put_secret(_token_name(seller_id), token)
+        with self._control.transaction() as connection:
+            put_row(connection, sellers, {"seller_id": seller_id}, values)
+        return seller
+
+    def get(self, seller_id: str) -> Seller:
+        """The seller of that id.
+
+        Raises:
+            UnknownSeller: there is none, or it was removed; the message lists those there are.
+        """
+        seller = self._load(seller_id)
+        if seller is None or seller.removed_at is not None:
+            there = ", ".join(s.seller_id for s in self.list()) or "none yet: add one with 'amzigo seller add'"
+            gone = f" any more (removed on {seller.removed_at:%Y-%m-%d})" if seller and seller.removed_at else ""
+            raise UnknownSeller(f"there is no seller {seller_id!r}{gone}; there are: {there}")
+        return seller
+
+    def list(self, include_removed: bool = False) -> list[Seller]:
+        """All sellers by id; removed ones only when asked for."""
+        query = sa.select(sellers).order_by(sellers.c.seller_id)
+        if not include_removed:
+            query = query.where(sellers.c.removed_at.is_(None))
+        with self._control.read() as connection:
+            return [_seller(row) for row in connection.execute(query)]
+
+    def replace_token(self, seller_id: str, refresh_token: str) -> None:
+        """Put a new refresh token in place of a seller's old one, which is overwritten; everything else stays.
+
+        Raises:
+            UnknownSeller: there is no such seller.
+            SellerError: the token is empty.
+        """
+        self.get(seller_id)
+        self._keys.put_secret(_token_name(seller_id), _checked_token(seller_id, refresh_token))
+
+    def remove(self, seller_id: str) -> None:
+        """Forget a seller's token, overwritten in the database, and mark the seller as removed.
+
+        The data stays until retention destroys all the seller's keys.
+
+        Raises:
+            UnknownSeller: there is no such seller.
+        """
+        self.get(seller_id)
+        self._keys.destroy_secret(_token_name(seller_id))
+        with self._control.transaction() as connection:
+            connection.execute(
+                sellers.update().where(sellers.c.seller_id == seller_id).values(removed_at=self._clock.now())
+            )
+
+    def refresh_token(self, seller_id: str) -> str:
+        """The seller's refresh token, in the clear: hand it to the client only.
+
+        Raises:
+            UnknownSeller: there is no such seller.
+            KeyTampered: the stored token doesn't match its wrapping.
+        """
+        self.get(seller_id)
+        try:
+            return self._keys.secret(_token_name(seller_id)).decode()
+        except SecretMissing:
+            raise SellerError(
+                f"seller {seller_id} has no refresh token: give it one with 'amzigo seller token {seller_id}'"
+            ) from None
+
+    def _refuse_taken(self, seller_id: str) -> None:
+        seller = self._load(seller_id)
+        if seller is not None and seller.removed_at is None:
+            raise SellerError(
+                f"seller {seller_id} is there already: 'amzigo seller token {seller_id}' replaces its token; "
+                "other marketplaces need removing it first, which destroys its data"
+            )
+
+    def _load(self, seller_id: str) -> Seller | None:
+        with self._control.read() as connection:
+            row = connection.execute(sa.select(sellers).where(sellers.c.seller_id == seller_id)).first()
+        return None if row is None else _seller(row)
+
+
+def _checked_token(seller_id: str, refresh_token: str) -> bytes:
+    token = refresh_token.strip()
+    if not token or any(character.isspace() for character in token):
+        raise SellerError(
+            f"seller {seller_id} has no usable refresh token: authorise Amzigo in Seller Central and give its token"
+        )
+    return token.encode()
+
+
+def _seller(row: sa.Row[Any]) -> Seller:
+    return Seller(row.seller_id, row.name, tuple(json.loads(row.marketplace_ids)), row.added_at, row.removed_at)
+
+
+def _token_name(seller_id: str) -> str:
+    return f"refresh-token/{seller_id}"

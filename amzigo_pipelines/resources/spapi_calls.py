@@ -1,0 +1,185 @@
+"""Calling Amazon for one seller: the one way through which every call passes.
+
+Belongs here: what surrounds any call: connection, access token, turn, retries, whether the answer is one. Does not
+belong here: which operations there are (`spapi.py`), how often to ask again (`retries.py`), how long to wait for a turn
+(`pacing.py`), HTTP and the client library's traps (`spapi_http.py`, `spapi_library.py`).
+
+Imports the client library only when something is called: it takes a second, and refuses a wrong environment while
+being imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.resources.pacing import Pacer
+from amzigo_pipelines.resources.retries import Retries
+from amzigo_pipelines.resources.spapi_auth import TOKENS, Endpoint, LwaCredentials
+from amzigo_pipelines.resources.spapi_errors import AccessTokenStale, Asked, AuthorisationLost, BadAnswer, Throttled
+
+if TYPE_CHECKING:
+    import httpx
+
+    from amzigo_pipelines.resources.sellers import Seller
+    from amzigo_pipelines.resources.spapi_http import Connection
+    from amzigo_pipelines.resources.spapi_library import Answer, Library, StrictTokenClient
+
+
+@dataclass
+class Usage:
+    """What was asked so far: requests that were sent (retries included) and pages that came."""
+
+    requests: int = 0
+    pages: int = 0
+
+
+class Calls:
+    """Calls for one seller, in all its regions. Not for threads to share; close it after use.
+
+    Args:
+        seller: id and marketplaces, all of them Amazon's.
+        refresh_token: the seller's; never in an error, a log or a repr.
+        credentials: the application's.
+        endpoint: where the SP-API and Login with Amazon are.
+        retries: how often and how long to ask again.
+        pacer: where calls wait for their turn.
+        http: makes the HTTP client of an address; for tests.
+        deadline_s: longest time for one answer.
+    """
+
+    def __init__(
+        self,
+        seller: Seller,
+        refresh_token: str,
+        credentials: LwaCredentials,
+        endpoint: Endpoint,
+        *,
+        retries: Retries,
+        pacer: Pacer,
+        http: Callable[[], httpx.Client] | None,
+        deadline_s: float,
+    ) -> None:
+        self.usage = Usage()
+        self._seller_id = seller.seller_id
+        self._marketplace_ids = tuple(seller.marketplace_ids)
+        self._refresh_token = refresh_token
+        self._credentials = credentials
+        self._endpoint = endpoint
+        self._retries = retries
+        self._pacer = pacer
+        self._http = http
+        self._deadline_s = deadline_s
+        self._connection_made: Connection | None = None
+        self._tokens_made: StrictTokenClient | None = None
+        self._libraries: dict[str, Library] = {}
+
+    def close(self) -> None:
+        """Close all connections."""
+        if self._connection_made is not None:
+            self._connection_made.close()
+
+    def call(self, operation: str, ask: Callable[[], Answer], required: dict[str, type]) -> Answer:
+        """One call of one operation, retried as its failures allow. Everything that asks Amazon goes through here.
+
+        Args:
+            operation: Amazon's name for it.
+            ask: does it, with the client library.
+            required: top-level fields that a good answer has, with their JSON types.
+
+        Raises:
+            SpApiError: the last failure.
+        """
+        return self._retries.call(lambda: self._once(operation, ask, required))
+
+    @property
+    def connection(self) -> Connection:
+        """The HTTP connection, for downloads."""
+        if self._connection_made is None:
+            from amzigo_pipelines.resources.spapi_http import Connection
+            from amzigo_pipelines.resources.spapi_library import silence_logs
+
+            silence_logs()
+            client = self._http() if self._http else None
+            self._connection_made = Connection(self._endpoint.login, self._deadline_s, client=client)
+        return self._connection_made
+
+    @cached_property
+    def regions(self) -> dict[str, tuple[str, ...]]:
+        """The seller's marketplaces by region, in its order."""
+        regions: dict[str, tuple[str, ...]] = {}
+        for marketplace_id in self._marketplace_ids:
+            region = MARKETPLACES[marketplace_id].region
+            regions[region] = (*regions.get(region, ()), marketplace_id)
+        return regions
+
+    def library(self, region: str) -> Library:
+        """The client library's clients for one region."""
+        if region not in self._libraries:
+            from amzigo_pipelines.resources.spapi_library import Library
+
+            self._libraries[region] = Library(
+                connection=self.connection,
+                tokens=self._tokens(),
+                api=self._endpoint.api[region],
+                region=region,
+                marketplace_id=self.regions.get(region, self._marketplace_ids)[0],
+                credentials=self._credentials,
+                refresh_token=self._refresh_token,
+            )
+        return self._libraries[region]
+
+    def _once(self, operation: str, ask: Callable[[], Answer], required: dict[str, type]) -> Answer:
+        connection, tokens = self.connection, self._tokens()
+        asked = connection.asked = Asked(self._seller_id, operation)
+        try:
+            answer = self._sent(operation, ask)
+        except AccessTokenStale:
+            # Ran out in mid-run, or revoked: a fresh one at once. If that is refused too, it is not the token's age.
+            tokens.drop()
+            connection.asked = asked
+            try:
+                answer = self._sent(operation, ask)
+            except AccessTokenStale as error:
+                raise AuthorisationLost(
+                    asked,
+                    "Amazon refuses even a fresh access token: let the seller authorise the application again",
+                    status=error.status,
+                    code=error.code,
+                    request_id=error.request_id,
+                ) from None
+        self._pacer.learn(operation, answer.rate_limit)
+        lacking = [name for name, kind in required.items() if not isinstance(answer.payload.get(name), kind)]
+        if lacking:
+            raise BadAnswer(asked, f"the answer lacks {', '.join(lacking)}, so it says nothing about the data")
+        return answer
+
+    def _sent(self, operation: str, ask: Callable[[], Answer]) -> Answer:
+        # Log in first: between its turn and the request nothing may take time, for Amazon counts at the arrival.
+        self._tokens().get_auth()
+        self._pacer.before(operation)
+        self.usage.requests += 1
+        try:
+            return ask()
+        except Throttled as error:
+            # Logging in can be refused as well, which says nothing about the operation.
+            if error.operation == operation:
+                wait_s = self._pacer.refused(operation)
+                error.retry_after_s = wait_s if error.retry_after_s is None else error.retry_after_s
+            raise
+
+    def _tokens(self) -> StrictTokenClient:
+        if self._tokens_made is None:
+            from amzigo_pipelines.resources.spapi_library import StrictTokenClient
+
+            self._tokens_made = StrictTokenClient(
+                connection=self.connection,
+                login=self._endpoint.login,
+                credentials=self._credentials,
+                refresh_token=self._refresh_token,
+                tokens=TOKENS,
+            )
+        return self._tokens_made

@@ -1,0 +1,219 @@
+"""Staging: a seller's current partitions of the lake, mirrored inside the mart file without PII.
+
+Belongs here: staging's tables, what is loaded and what the lake has now, and the loading. Does not belong here: what is
+made of it (`mart_build.py`) and where the file lies (`warehouse.py`).
+
+Staging has the `business` and `pseudonym` columns of every dataset, and `day`. It has no column for PII, so no mart can
+reach any.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING
+
+import duckdb
+import pyarrow as pa
+
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.catalog.model import PERIOD_DAYS, Dataset, RetentionClass
+from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.resources.duckdb_session import quoted, text_literal
+
+if TYPE_CHECKING:
+    from amzigo_pipelines.resources.keys import KeyStore
+    from amzigo_pipelines.resources.lake import Lake
+
+STAGED_FAMILIES = (RetentionClass.BUSINESS, RetentionClass.PSEUDONYM)
+# ISO 4217: digits after the decimal point, where they are not two.
+_MINOR_DIGITS = {"JPY": 0}
+
+_TYPES: dict[pa.DataType, str] = {
+    pa.string(): "VARCHAR",
+    pa.int64(): "BIGINT",
+    pa.float64(): "DOUBLE",
+    pa.bool_(): "BOOLEAN",
+    pa.date32(): "DATE",
+    pa.timestamp("us", tz="UTC"): "TIMESTAMP WITH TIME ZONE",
+}
+
+
+@dataclass(frozen=True)
+class Partition:
+    """A partition as it is staged, or should be.
+
+    Attributes:
+        version: the lake's version of it.
+        families: the families with data in it that live, with their dates of death (`business:2028-05-02,...`).
+    """
+
+    version: int
+    families: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What staging should hold.
+
+    Attributes:
+        partitions: by (dataset, day).
+        expires_on: the earliest date of death of anything in it: the mart must not outlive it.
+        rows: how many rows it will hold.
+    """
+
+    partitions: Mapping[tuple[str, date], Partition]
+    expires_on: date
+    rows: int
+
+
+def make_plan(lake: Lake, keys: KeyStore, seller_id: str, as_of: date) -> Plan:
+    """What staging of a seller should hold on a day: the lake's current partitions that live.
+
+    A partition whose business family is dead is not in it; one whose pseudonyms are dead is in it without them.
+    """
+    alive = {record.key_id for record in keys.alive(seller_id)}
+    living: dict[tuple[str, date], dict[str, date]] = {}
+    for file in lake.files(seller_id=seller_id, families=STAGED_FAMILIES, state="current"):
+        if file.expires_on > as_of and file.key_id in alive:
+            living.setdefault((file.dataset, file.day), {})[str(file.family)] = file.expires_on
+    partitions: dict[tuple[str, date], Partition] = {}
+    deaths: list[date] = []
+    rows = 0
+    for record in lake.partitions(seller_id):
+        families = living.get((record.dataset, record.day), {})
+        if record.dataset not in DATASETS or (record.rows and RetentionClass.BUSINESS.value not in families):
+            continue
+        text = ",".join(f"{family}:{expires_on}" for family, expires_on in sorted(families.items()))
+        partitions[record.dataset, record.day] = Partition(record.version, text if record.rows else "")
+        rows += record.rows
+        if record.rows:
+            deaths += families.values()
+    longest = as_of + timedelta(days=PERIOD_DAYS[RetentionClass.BUSINESS])
+    return Plan(partitions, min(deaths, default=longest), rows)
+
+
+def schema_fingerprint() -> str:
+    """Changes when staging's columns do; a file with another fingerprint is not carried over."""
+    text = ";".join(f"{name}({_columns(dataset)})" for name, dataset in DATASETS.items())
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def create_staging(connection: duckdb.DuckDBPyConnection, database: str) -> None:
+    """Make staging's tables in an attached database, empty but for marketplaces and currencies."""
+    schema = f"{quoted(database)}.staging"
+    connection.execute(f"CREATE SCHEMA {schema}")
+    for dataset in DATASETS.values():
+        connection.execute(f"CREATE TABLE {schema}.{quoted(dataset.name)} ({_columns(dataset)})")
+    connection.execute(
+        f"CREATE TABLE {schema}.loaded_partitions (dataset VARCHAR, day DATE, version INTEGER, families VARCHAR)"
+    )
+    connection.execute(f"CREATE TABLE {schema}.build (seller_id VARCHAR, version INTEGER, schema_fingerprint VARCHAR)")
+    connection.execute(
+        f"CREATE TABLE {schema}.marketplaces "
+        "(marketplace_id VARCHAR, country VARCHAR, currency VARCHAR, time_zone VARCHAR)"
+    )
+    # Literals and not bound values: DuckDB's client imports pandas to look at what is bound, two seconds for nothing.
+    zones = ", ".join(
+        f"({', '.join(map(text_literal, (m.marketplace_id, m.country, m.currency, m.time_zone)))})"
+        for m in MARKETPLACES.values()
+    )
+    connection.execute(f"INSERT INTO {schema}.marketplaces VALUES {zones}")
+    connection.execute(f"CREATE TABLE {schema}.currencies (currency VARCHAR, minor_digits INTEGER)")
+    digits = ", ".join(
+        f"({text_literal(currency)}, {_MINOR_DIGITS.get(currency, 2)})"
+        for currency in sorted({m.currency for m in MARKETPLACES.values()})
+    )
+    connection.execute(f"INSERT INTO {schema}.currencies VALUES {digits}")
+
+
+def loaded(connection: duckdb.DuckDBPyConnection, database: str) -> dict[tuple[str, date], Partition] | None:
+    """What an attached mart file has staged; None where its columns are not today's, so that it must be loaded anew."""
+    schema = f"{quoted(database)}.staging"
+    build = connection.execute(f"SELECT schema_fingerprint FROM {schema}.build").fetchone()
+    if build is None or build[0] != schema_fingerprint():
+        return None
+    rows = connection.execute(f"SELECT dataset, day, version, families FROM {schema}.loaded_partitions").fetchall()
+    return {(dataset, day): Partition(version, families) for dataset, day, version, families in rows}
+
+
+def carry_over(
+    connection: duckdb.DuckDBPyConnection, former: str, fresh: str, kept: Iterable[tuple[str, date]]
+) -> None:
+    """Copy partitions that did not change from one attached file into another.
+
+    By rows and not by copying the file: what was deleted from a DuckDB file stays in it, and here it must be gone.
+    """
+    for name, days in _by_dataset(kept).items():
+        table = f"staging.{quoted(name)}"
+        connection.execute(
+            f"INSERT INTO {quoted(fresh)}.{table} SELECT * FROM {quoted(former)}.{table} "
+            f"WHERE day IN ({', '.join(f'DATE {text_literal(day.isoformat())}' for day in days)})"
+        )
+
+
+def load(
+    connection: duckdb.DuckDBPyConnection,
+    database: str,
+    lake: Lake,
+    seller_id: str,
+    changed: Mapping[tuple[str, date], Partition],
+) -> None:
+    """Load partitions from the lake into an attached file's staging.
+
+    Raises:
+        LakeDamaged: a file of the lake is missing or does not open.
+    """
+    for name, days in _by_dataset(key for key, partition in changed.items() if partition.families).items():
+        dataset = DATASETS[name]
+        relation = lake.relation(connection, dataset, seller_id, days=days, families=STAGED_FAMILIES)
+        columns = ", ".join(quoted(column) for column in [*_names(dataset), "day"])
+        with lake.reading(dataset, seller_id, days):
+            relation.project(columns).insert_into(f"{database}.staging.{name}")
+
+
+def record(
+    connection: duckdb.DuckDBPyConnection,
+    database: str,
+    seller_id: str,
+    version: int,
+    partitions: Mapping[tuple[str, date], Partition],
+) -> None:
+    """Write down what is staged, and which file this is."""
+    schema = f"{quoted(database)}.staging"
+    table = pa.table(
+        {
+            "dataset": pa.array([dataset for dataset, _ in partitions], pa.string()),
+            "day": pa.array([day for _, day in partitions], pa.date32()),
+            "version": pa.array([p.version for p in partitions.values()], pa.int32()),
+            "families": pa.array([p.families for p in partitions.values()], pa.string()),
+        }
+    )
+    connection.register("staged_partitions", table)
+    connection.execute(f"INSERT INTO {schema}.loaded_partitions SELECT * FROM staged_partitions")
+    connection.unregister("staged_partitions")
+    connection.execute(f"INSERT INTO {schema}.build VALUES (?, ?, ?)", [seller_id, version, schema_fingerprint()])
+
+
+def _by_dataset(keys: Iterable[tuple[str, date]]) -> dict[str, list[date]]:
+    found: dict[str, list[date]] = {}
+    for name, day in sorted(keys):
+        found.setdefault(name, []).append(day)
+    return found
+
+
+def _names(dataset: Dataset) -> list[str]:
+    return [column.name for column in dataset if column.retention in STAGED_FAMILIES]
+
+
+def _columns(dataset: Dataset) -> str:
+    declared = [f"{quoted(name)} {_type(dataset.column(name).type)}" for name in _names(dataset)]
+    return ", ".join([*declared, "day DATE"])
+
+
+def _type(arrow: pa.DataType) -> str:
+    if pa.types.is_decimal(arrow):
+        return f"DECIMAL({arrow.precision}, {arrow.scale})"
+    return _TYPES[arrow]

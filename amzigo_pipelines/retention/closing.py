@@ -1,0 +1,131 @@
+"""The end of a sweep: state what was destroyed, sign it, and close the ledger's rows.
+
+Belongs here: what a certificate says of a sweep. Does not belong here: its form and signature (`certificates.py`), and
+deciding that it may be issued (`sweep.py`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+
+from amzigo_pipelines.catalog.model import RetentionClass
+from amzigo_pipelines.resources.lake_files import DESTROYED, LakeFile
+from amzigo_pipelines.resources.schema import lake_files
+from amzigo_pipelines.resources.statements import chunks
+from amzigo_pipelines.retention import ledger
+from amzigo_pipelines.retention.certificates import Certificate, issue, signing_key, write_missing_files
+from amzigo_pipelines.retention.due import files_of
+from amzigo_pipelines.retention.ledger import Run
+from amzigo_pipelines.retention.verify import Findings
+
+if TYPE_CHECKING:
+    from amzigo_pipelines.resources.platform import Platform
+
+
+@dataclass(frozen=True)
+class Closed:
+    """A certified sweep: its certificate, and the destroyed files by seller."""
+
+    certificate: Certificate
+    files: Mapping[str, Sequence[LakeFile]]
+
+
+def close(
+    platform: Platform,
+    retention_class: RetentionClass,
+    day_of_death: date,
+    runs: Sequence[Run],
+    work: Mapping[str, Run],
+    findings: Findings,
+    step: Callable[[str], None],
+) -> Closed:
+    """Issue the certificate and close the runs in one transaction; then write the certificate's file.
+
+    Args:
+        platform: the installation.
+        retention_class: the class swept.
+        day_of_death: the latest date of death swept.
+        runs: verified runs.
+        work: the same, merged by seller.
+        findings: of the verification.
+        step: told when it is certified, and when the file is written.
+
+    Raises:
+        CertificateError: there is no signing key, or the file can't be written (the next sweep writes it).
+    """
+    private_key = signing_key(platform)
+    files = {seller_id: _destroyed_files(platform, run) for seller_id, run in work.items()}
+    statements = [_statement(run, files[seller_id]) for seller_id, run in work.items()]
+    verification = {
+        "result": "passed",
+        "keys_refused": sum(len(run.keys) for run in work.values()),
+        "folders_listed": findings.folders,
+        "other_files_unchanged": findings.other_files,
+        "other_rows_unchanged": findings.other_rows,
+        "other_files_replaced_meanwhile": findings.replaced,
+        "other_files_past_their_own_date": findings.ended,
+    }
+    with platform.control.transaction() as connection:
+        certificate = issue(
+            platform,
+            connection,
+            private_key,
+            day_of_death=day_of_death,
+            retention_class=retention_class,
+            sellers=statements,
+            verification=verification,
+        )
+        for run in runs:
+            own = [file for file in files[run.seller_id] if file.path in run.files or file.key_id in run.keys]
+            ledger.certify(
+                connection,
+                platform.clock,
+                run,
+                certificate.number,
+                keys=len(run.keys),
+                files=len(own),
+                rows=sum(file.rows for file in own),
+            )
+    step("certified")
+    write_missing_files(platform)
+    step("certificate_written")
+    return Closed(certificate, files)
+
+
+def _destroyed_files(platform: Platform, run: Run) -> list[LakeFile]:
+    """What was destroyed of a seller, from the tombstones: also what an interrupted run unlinked."""
+    f = lake_files.c
+    found: dict[str, LakeFile] = {}
+    with platform.control.read() as connection:
+        for column, values in ((f.path, sorted(run.files)), (f.key_id, sorted(run.keys))):
+            for chunk in chunks(values):
+                these = sa.and_(column.in_(chunk), f.state == DESTROYED)
+                found |= {file.path: file for file in files_of(connection, these)}
+    return [found[path] for path in sorted(found)]
+
+
+def _statement(run: Run, files: Sequence[LakeFile]) -> dict[str, Any]:
+    """What a certificate says of one seller. No path and no personal data."""
+    keys: dict[str, list[str]] = {}
+    for key_id, expires_on in sorted(run.keys.items(), key=lambda item: (item[1], item[0])):
+        keys.setdefault(expires_on.isoformat(), []).append(key_id)
+    partitions: dict[str, set[str]] = {}
+    for file in files:
+        partitions.setdefault(file.dataset, set()).add(file.day.isoformat())
+    return {
+        "seller": run.seller_id,
+        "key_ids_by_day_of_death": keys,
+        "keys": len(run.keys),
+        "partition_days_by_dataset": {dataset: sorted(days) for dataset, days in partitions.items()},
+        "partitions": sum(len(days) for days in partitions.values()),
+        "first_partition_day": min((file.day.isoformat() for file in files), default=None),
+        "last_partition_day": max((file.day.isoformat() for file in files), default=None),
+        "files": len(files),
+        "rows": sum(file.rows for file in files),
+        "bytes": sum(file.bytes for file in files),
+    }

@@ -1,0 +1,167 @@
+"""The retention ledger: what a sweep is about to destroy, written down before, and closed when it is certified.
+
+Belongs here: the rows of `retention_runs`. Does not belong here: when to write them (`sweep.py`).
+
+A row is `pending` before anything of it is destroyed, `failed` when it was destroyed but not verified, `certified` at
+the end. An unfinished row says all that the next run needs: key ids, files, and the other families' counts before.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from amzigo_pipelines.clock import Clock
+from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.lake_files import is_lake_path
+from amzigo_pipelines.resources.schema import retention_runs
+
+PENDING, FAILED, CERTIFIED, NOTHING_DUE = "pending", "failed", "certified", "nothing_due"
+OPEN = (PENDING, FAILED)
+EVERYONE = "*"
+
+
+@dataclass
+class Run:
+    """A sweep's work on one seller.
+
+    Attributes:
+        run_id: its number in the ledger.
+        seller_id: whose data.
+        as_of: the sweep's day.
+        keys: keys to destroy: date of death by key id.
+        files: paths of files to unlink.
+        before: the other families' files of the same partitions as they were: path -> rows in the books, bytes on disk
+            (None where the file was missing already).
+    """
+
+    run_id: str
+    seller_id: str
+    as_of: date
+    keys: dict[str, date]
+    files: set[str]
+    before: dict[str, tuple[int, int | None]]
+
+    def earliest_death(self, default: date) -> date:
+        """The earliest date of death of its keys and files; `default` when there are none."""
+        names = [path.rpartition("/")[2] for path in self.files if is_lake_path(path)]
+        deaths = [date.fromisoformat(name.partition("-")[2][:10]) for name in names]
+        return min([*self.keys.values(), *deaths], default=default)
+
+    def detail(self) -> str:
+        """As it is stored."""
+        parts: dict[str, Any] = {
+            "keys": {key_id: expires_on.isoformat() for key_id, expires_on in sorted(self.keys.items())},
+            "files": sorted(self.files),
+            "before": dict(sorted(self.before.items())),
+        }
+        return json.dumps(parts, separators=(",", ":"))
+
+
+def open_runs(control: ControlDatabase, retention_class: str, seller_ids: Collection[str] | None = None) -> list[Run]:
+    """The runs that were begun and not certified, oldest first."""
+    c = retention_runs.c
+    query = sa.select(c.run_id, c.seller_id, c.expires_on, c.detail).where(
+        c.retention_class == retention_class, c.state.in_(OPEN)
+    )
+    if seller_ids is not None:
+        query = query.where(c.seller_id.in_(sorted(set(seller_ids))))
+    with control.read() as connection:
+        rows = connection.execute(query.order_by(c.started_at, c.run_id)).all()
+    found = []
+    for row in rows:
+        detail = json.loads(row.detail)
+        found.append(
+            Run(
+                run_id=row.run_id,
+                seller_id=row.seller_id,
+                as_of=row.expires_on,
+                keys={key_id: date.fromisoformat(text) for key_id, text in detail["keys"].items()},
+                files=set(detail["files"]),
+                before={path: (rows_, bytes_) for path, (rows_, bytes_) in detail["before"].items()},
+            )
+        )
+    return found
+
+
+def begin(control: ControlDatabase, clock: Clock, retention_class: str, runs: Sequence[Run]) -> None:
+    """Write down what is about to be destroyed, in one transaction, durable when this returns."""
+    if not runs:
+        return
+    with control.transaction() as connection:
+        connection.execute(retention_runs.insert(), [_row(run, clock, retention_class, PENDING) for run in runs])
+
+
+def extend(control: ControlDatabase, runs: Iterable[Run]) -> None:
+    """Write down what was added to unfinished runs."""
+    with control.transaction() as connection:
+        for run in runs:
+            connection.execute(_of([run.run_id]).values(detail=run.detail()))
+
+
+def fail(control: ControlDatabase, clock: Clock, runs: Sequence[Run]) -> None:
+    """Mark runs that were carried out and not verified; they stay open."""
+    with control.transaction() as connection:
+        connection.execute(_of([run.run_id for run in runs]).values(state=FAILED, finished_at=clock.now()))
+
+
+def certify(connection: Connection, clock: Clock, run: Run, number: int, *, keys: int, files: int, rows: int) -> None:
+    """Close a run under a certificate. Lists go: the certificate has them, and paths say when a seller sold."""
+    connection.execute(
+        _of([run.run_id]).values(
+            state=CERTIFIED,
+            finished_at=clock.now(),
+            keys_destroyed=keys,
+            files_destroyed=files,
+            rows_destroyed=rows,
+            detail=json.dumps({"certificate": number}),
+        )
+    )
+
+
+def certificate_number(detail: str) -> int:
+    """The number of the certificate in a certified run's detail."""
+    return int(json.loads(detail)["certificate"])
+
+
+def record_nothing(control: ControlDatabase, clock: Clock, retention_class: str, run_id: str, as_of: date) -> None:
+    """Note a sweep that found nothing: that nothing was due is a fact that auditors ask for, too."""
+    run = Run(run_id, EVERYONE, as_of, {}, set(), {})
+    with control.transaction() as connection:
+        row = _row(run, clock, retention_class, NOTHING_DUE) | {"finished_at": clock.now(), "detail": "{}"}
+        connection.execute(retention_runs.insert().values(row))
+
+
+def last_instant(control: ControlDatabase) -> datetime | None:
+    """The latest moment that the ledger knows, over all classes; None when nothing was ever swept."""
+    c = retention_runs.c
+    with control.read() as connection:
+        row = connection.execute(sa.select(sa.func.max(c.started_at), sa.func.max(c.finished_at))).one()
+    moments = [moment for moment in row if moment is not None]
+    return max(moments, default=None)
+
+
+def _row(run: Run, clock: Clock, retention_class: str, state: str) -> dict[str, Any]:
+    return {
+        "run_id": run.run_id,
+        "seller_id": run.seller_id,
+        "retention_class": retention_class,
+        "expires_on": run.as_of,
+        "state": state,
+        "started_at": clock.now(),
+        "finished_at": None,
+        "keys_destroyed": 0,
+        "files_destroyed": 0,
+        "rows_destroyed": 0,
+        "detail": run.detail(),
+    }
+
+
+def _of(run_ids: list[str]) -> sa.Update:
+    return retention_runs.update().where(retention_runs.c.run_id.in_(run_ids))

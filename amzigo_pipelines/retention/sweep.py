@@ -1,0 +1,317 @@
+"""Carrying out what the dates of death say: destroy keys, unlink files, verify, certify. Nothing of Dagster.
+
+Belongs here: the order of the steps, and going on after a crash. Does not belong here: what is due (`due.py`), looking
+afterwards (`verify.py`), the ledger's rows (`ledger.py`), forecasts (`outlook.py`).
+
+The order, and why a crash anywhere is mended by the next run:
+
+1. *write down* what will be destroyed, and how the other families look, in the ledger. Until here nothing has changed;
+   from here on whatever is destroyed is on record. A key that was written down and not destroyed is still due.
+2. *destroy the keys*, in one transaction. From here on no new file can be committed under them, so
+3. *look again* for files that were committed between 1 and 2, and write them down as well.
+4. *exchange the KEK*, so that no old copy of the control database brings the keys back. Before the files, because this
+   is what makes the data unreadable everywhere; it has its own crash-safety, and doing it twice does no harm.
+5. *unlink the files*. A row says "destroyed" only once its file is gone for good.
+6. *verify*; 7. *certify* and close the ledger's rows in one transaction; 8. write the certificate's file.
+
+A failing step does not keep the later ones of 4 and 5 from being tried: more gone is always better. But nothing is
+certified unless all of it was done and seen.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from amzigo_pipelines.catalog.model import RetentionClass
+from amzigo_pipelines.clock import today
+from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.durability import sync_folder
+from amzigo_pipelines.resources.lake_files import LakeDamaged, LakeFile, check_place
+from amzigo_pipelines.resources.locks import LockBusy, exclusive
+from amzigo_pipelines.resources.steps import OnStep, no_step
+from amzigo_pipelines.retention import ledger
+from amzigo_pipelines.retention.certificates import write_missing_files
+from amzigo_pipelines.retention.closing import close
+from amzigo_pipelines.retention.disk import list_seller
+from amzigo_pipelines.retention.due import due
+from amzigo_pipelines.retention.ledger import EVERYONE, Run
+from amzigo_pipelines.retention.outlook import PlanLine, StatusLine, plan, status
+from amzigo_pipelines.retention.verify import VerificationFailed, snapshot, verify
+
+if TYPE_CHECKING:
+    from amzigo_pipelines.resources.platform import Platform
+
+__all__ = ["PlanLine", "StatusLine", "SweepReport", "VerificationFailed", "check_clock", "plan", "status", "sweep"]
+
+
+class SweepRefused(AmzigoError):
+    """The sweep was not begun."""
+
+
+class SweepBusy(SweepRefused):
+    """Another sweep of the class is running."""
+
+    is_retryable = True
+
+
+class ClockBehind(SweepRefused):
+    """The clock shows a day before one on which retention ran already."""
+
+
+@dataclass(frozen=True)
+class SweepReport:
+    """What a sweep did, also what an interrupted one before it had begun.
+
+    Attributes:
+        as_of: what was due on or before this day was destroyed.
+        retention_class: the class swept.
+        seller_ids: sellers of whom something was destroyed.
+        keys_destroyed: data keys.
+        files_removed: files.
+        rows: rows in them.
+        bytes_removed: their size.
+        resumed: sellers on whom an earlier run had begun and not finished.
+        verified: what was looked at, for people.
+        certificate: name of the certificate's file; None when there was nothing to certify.
+    """
+
+    as_of: date
+    retention_class: RetentionClass
+    seller_ids: tuple[str, ...] = ()
+    keys_destroyed: int = 0
+    files_removed: int = 0
+    rows: int = 0
+    bytes_removed: int = 0
+    resumed: tuple[str, ...] = ()
+    verified: str = "nothing to verify"
+    certificate: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The whole in one sentence."""
+        if self.certificate is None:
+            return f"no {self.retention_class} data was due on or before {self.as_of}: nothing was destroyed"
+        again = f" (finishing an interrupted run of {len(self.resumed)} sellers)" if self.resumed else ""
+        return (
+            f"destroyed {self.keys_destroyed:,} keys and {self.files_removed:,} files with {self.rows:,} rows of "
+            f"{self.retention_class} data of {len(self.seller_ids)} sellers, due on or before {self.as_of}{again}; "
+            f"{self.verified}; certificate {self.certificate}"
+        )
+
+
+def sweep(
+    platform: Platform,
+    *,
+    as_of: date,
+    retention_class: RetentionClass = RetentionClass.PII,
+    seller_ids: Collection[str] | None = None,
+    on_step: OnStep | None = None,
+    actor: str = "retention",
+) -> SweepReport:
+    """Destroy what is due on or before a day, verify it and certify it. A late sweep catches up on all days before.
+
+    Running it again is harmless: a sweep that finds nothing notes that in the ledger and issues no certificate, as
+    there is no destruction to certify. What an interrupted run left is finished first, whatever day is asked for.
+
+    Args:
+        platform: the installation.
+        as_of: the day of death; not in the future.
+        retention_class: which class.
+        seller_ids: only these sellers; all when None.
+        on_step: told the name of each step as it is done; tests end the process there.
+        actor: who acts, for the audit trail.
+
+    Raises:
+        SweepRefused: `as_of` has not come yet; `SweepBusy`: another sweep of the class runs; `ClockBehind`.
+        VerificationFailed: something is still there, changed, or could not be looked at. What was verified of other
+            sellers is certified; the rest stays open and is tried again by the next run.
+    """
+    step = on_step or no_step
+    now_on = today(platform.clock)
+    if as_of > now_on:
+        raise SweepRefused(f"{as_of} has not come yet (it is {now_on} UTC): nothing may be destroyed before its date")
+    with _alone(platform, retention_class):
+        check_clock(platform)
+        # Under a foreign or an empty database nothing would seem due.
+        platform.lake.check_installation()
+        runs, resumed = _open(platform, retention_class, as_of, seller_ids)
+        if not runs:
+            ledger.record_nothing(platform.control, platform.clock, retention_class, uuid.uuid4().hex, as_of)
+            write_missing_files(platform)
+            return SweepReport(as_of, retention_class)
+        step("recorded")
+        through = max([as_of, *(run.as_of for run in runs)])
+        work = _merge(runs)
+        keys = {key_id for run in runs for key_id in run.keys}
+        subject = f"{len(keys)} {retention_class} keys of {len(work)} sellers"
+        platform.audit.record(actor, "destroy_keys", None, subject, f"retention: due on or before {through}")
+        platform.keys.destroy(keys)
+        step("keys_destroyed")
+        _add_late(platform, retention_class, through, runs)
+        step("late_files_recorded")
+        work = _merge(runs)
+        problems = _exchange_kek(platform, retention_class, step)
+        step("kek_exchanged")
+        unlinking = _unlink(platform, retention_class, through, work)
+        step("files_unlinked")
+        findings = verify(platform, retention_class, through, list(work.values()))
+        step("verified")
+        for further in (unlinking, findings.failures):
+            for seller_id, reasons in further.items():
+                problems.setdefault(seller_id, []).extend(reasons)
+        problems = {seller_id: reasons for seller_id, reasons in problems.items() if reasons}
+        failed = [run for run in runs if EVERYONE in problems or run.seller_id in problems]
+        passed = [run for run in runs if EVERYONE not in problems and run.seller_id not in problems]
+        if failed:
+            ledger.fail(platform.control, platform.clock, failed)
+        closed = close(platform, retention_class, through, passed, _merge(passed), findings, step) if passed else None
+        if problems:
+            raise VerificationFailed(retention_class, through, [text for texts in problems.values() for text in texts])
+        assert closed is not None  # there were runs, and none failed
+        files = [file for one in closed.files.values() for file in one]
+        return SweepReport(
+            as_of=as_of,
+            retention_class=retention_class,
+            seller_ids=tuple(work),
+            keys_destroyed=len(keys),
+            files_removed=len(files),
+            rows=sum(file.rows for file in files),
+            bytes_removed=sum(file.bytes for file in files),
+            resumed=tuple(sorted(resumed)),
+            verified=findings.sentence,
+            certificate=closed.certificate.file_name,
+        )
+
+
+def check_clock(platform: Platform) -> None:
+    """Refuse to go on when time ran backwards past the last sweep: keys would seem younger than they are.
+
+    Days count, as everywhere in retention: a clock corrected by minutes within its day is nobody's concern.
+
+    Raises:
+        ClockBehind: the clock shows a day before the ledger's last one.
+    """
+    last, now_on = ledger.last_instant(platform.control), today(platform.clock)
+    if last is not None and now_on < last.date():
+        raise ClockBehind(
+            f"the clock says {now_on}, but retention ran on {last.date()} already: set the clock right, then run again"
+        )
+
+
+@contextmanager
+def _alone(platform: Platform, retention_class: RetentionClass) -> Iterator[None]:
+    with ExitStack() as lock:
+        try:
+            lock.enter_context(exclusive(platform.home.lock_dir, f"retention-{retention_class}"))
+        except LockBusy:
+            raise SweepBusy(
+                f"another sweep of {retention_class} data is running: wait for it to end, then try again"
+            ) from None
+        yield
+
+
+def _open(
+    platform: Platform, retention_class: RetentionClass, as_of: date, seller_ids: Collection[str] | None
+) -> tuple[list[Run], set[str]]:
+    """The work: what earlier runs left open, and what is due besides, written down."""
+    left = ledger.open_runs(platform.control, retention_class, seller_ids)
+    known = {key_id for run in left for key_id in run.keys} | {path for run in left for path in run.files}
+    # An interrupted run of a later day is finished as a whole, even if an earlier day is asked for now.
+    as_of = max([as_of, *(run.as_of for run in left)])
+    found = due(platform.control, retention_class, as_of, seller_ids)
+    before = snapshot(platform, retention_class, [file for one in found.values() for file in one.files])
+    fresh = []
+    for seller_id, one in found.items():
+        keys = {key_id: expires_on for key_id, expires_on in one.keys.items() if key_id not in known}
+        files = {file.path for file in one.files if file.path not in known}
+        if keys or files:
+            fresh.append(Run(uuid.uuid4().hex, seller_id, as_of, keys, files, before.get(seller_id, {})))
+    ledger.begin(platform.control, platform.clock, retention_class, fresh)
+    return left + fresh, {run.seller_id for run in left}
+
+
+def _add_late(platform: Platform, retention_class: RetentionClass, as_of: date, runs: Sequence[Run]) -> None:
+    """Write down files that were committed after we looked and before their key was destroyed."""
+    sellers = {run.seller_id: run for run in runs}
+    found = due(platform.control, retention_class, as_of, sellers)
+    known = {path for run in runs for path in run.files}
+    late = {seller_id: [f for f in one.files if f.path not in known] for seller_id, one in found.items()}
+    late = {seller_id: files for seller_id, files in late.items() if files}
+    if late:
+        before = snapshot(platform, retention_class, [file for files in late.values() for file in files])
+        for seller_id, files in late.items():
+            sellers[seller_id].files.update(file.path for file in files)
+            # What was seen earlier of the same file stays: that is "before".
+            sellers[seller_id].before = before.get(seller_id, {}) | sellers[seller_id].before
+        ledger.extend(platform.control, [sellers[seller_id] for seller_id in late])
+
+
+def _exchange_kek(platform: Platform, retention_class: RetentionClass, step: OnStep) -> dict[str, list[str]]:
+    try:
+        platform.keys.rotate(retention_class, on_step=lambda name: step(f"kek_{name}"))
+    except AmzigoError as error:
+        return {EVERYONE: [f"the {retention_class} key-encryption key could not be exchanged ({error})"]}
+    return {}
+
+
+def _merge(runs: Sequence[Run]) -> dict[str, Run]:
+    """All work on a seller as one; where two runs saw the same other file, the older sight of it is "before"."""
+    merged: dict[str, Run] = {}
+    for run in runs:
+        one = merged.setdefault(run.seller_id, Run("", run.seller_id, run.as_of, {}, set(), {}))
+        one.keys.update(run.keys)
+        one.files.update(run.files)
+        one.before = run.before | one.before
+    return merged
+
+
+def _unlink(
+    platform: Platform, retention_class: RetentionClass, through: date, work: Mapping[str, Run]
+) -> dict[str, list[str]]:
+    """Unlink the files that the database knows, then whatever else lies there under a due file's name."""
+    if not platform.home.lake_dir.is_dir():
+        # Else a volume that isn't mounted would have all its files recorded as unlinked.
+        return {EVERYONE: [f"the lake {platform.home.lake_dir} is not there"]}
+    problems: dict[str, list[str]] = {}
+    found = due(platform.control, retention_class, through, list(work))
+    sound: list[LakeFile] = []
+    for seller_id, one in found.items():
+        for file in one.files:
+            try:
+                sound.append(check_place(file))
+            except LakeDamaged as error:
+                problems.setdefault(seller_id, []).append(str(error))
+    owner = {file.path: file.seller_id for file in sound}
+    for path, reason in platform.lake.destroy_files(sound).failed.items():
+        problems.setdefault(owner[path], []).append(f"{path} could not be unlinked ({reason})")
+    for run in work.values():
+        reasons = _unlink_strays(platform, retention_class, through, run, owner)
+        problems.setdefault(run.seller_id, []).extend(reasons)
+    return problems
+
+
+def _unlink_strays(
+    platform: Platform, retention_class: RetentionClass, through: date, run: Run, tried: Collection[str]
+) -> list[str]:
+    """Remove temporary and forgotten files of due keys; gives the reasons where one stays."""
+    lake_dir = platform.home.lake_dir
+    listing = list_seller(lake_dir, run.seller_id, retention_class, run.earliest_death(through), through)
+    folders: set[Path] = set()
+    reasons = []
+    for path in listing.due:
+        if path in tried:
+            continue
+        try:
+            (lake_dir / path).unlink(missing_ok=True)
+        except OSError as error:
+            reasons.append(f"{path} could not be unlinked ({error.strerror})")
+        folders.add((lake_dir / path).parent)
+    for folder in folders:
+        sync_folder(folder)
+    return reasons

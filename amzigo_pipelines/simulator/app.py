@@ -1,0 +1,148 @@
+"""The HTTP application: which path is which operation, and the door every call passes.
+
+Belongs here: routes, and the order of the door: fault, access token, rate. Does not belong here: what an operation
+answers (the `api_*` modules).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from amzigo_pipelines.clock import Clock
+from amzigo_pipelines.simulator import api_control, api_inventory, api_orders, api_reports
+from amzigo_pipelines.simulator.answers import Answer, Refusal, errors
+from amzigo_pipelines.simulator.calls import Call, Simulator, SimulatorSettings
+from amzigo_pipelines.simulator.faults import REPLACING, Fault
+from amzigo_pipelines.simulator.wire import WireAnswer
+from amzigo_pipelines.simulator.world import World
+
+__all__ = ["SimulatorSettings", "create_app"]
+
+Operation = Callable[[Call], Answer]
+Endpoint = Callable[[Request], Awaitable[ASGIApp]]
+
+OPERATIONS: tuple[tuple[str, str, str, Operation], ...] = (
+    ("searchOrders", "GET", "/orders/2026-01-01/orders", api_orders.search_orders),
+    ("getOrder", "GET", "/orders/2026-01-01/orders/{orderId}", api_orders.get_order),
+    ("getInventorySummaries", "GET", "/fba/inventory/v1/summaries", api_inventory.get_inventory_summaries),
+    ("createReport", "POST", "/reports/2021-06-30/reports", api_reports.create_report),
+    ("getReports", "GET", "/reports/2021-06-30/reports", api_reports.get_reports),
+    ("getReport", "GET", "/reports/2021-06-30/reports/{reportId}", api_reports.get_report),
+    ("cancelReport", "DELETE", "/reports/2021-06-30/reports/{reportId}", api_reports.cancel_report),
+    ("getReportDocument", "GET", "/reports/2021-06-30/documents/{reportDocumentId}", api_reports.get_report_document),
+)
+"""Every operation of the SP-API that the simulator knows: name, method, path, function."""
+
+
+def create_app(world: World, clock: Clock, settings: SimulatorSettings | None = None) -> Starlette:
+    """The simulator as an ASGI application.
+
+    Args:
+        world: the synthetic sellers.
+        clock: as of when their data is seen.
+        settings: how to behave; the defaults are Amazon's.
+
+    Returns:
+        The application. `app.state.simulator` is its `Simulator`: faults, traffic, world and clock.
+    """
+    simulator = Simulator(world, clock, settings or SimulatorSettings())
+    routes = [
+        Route(path, _operation(simulator, name, function), methods=[method])
+        for name, method, path, function in OPERATIONS
+    ]
+    routes.append(Route("/auth/o2/token", _token(simulator), methods=["POST"]))
+    routes.append(Route("/documents/{documentId}", _download(simulator), methods=["GET"]))
+    routes += api_control.routes(simulator)
+    app = Starlette(routes=routes)
+    app.state.simulator = simulator
+    return app
+
+
+def _answered(simulator: Simulator, name: str, fault: Fault | None, answer: Answer) -> WireAnswer:
+    simulator.traffic.note(name, answer.status)
+    return WireAnswer(answer, fault)
+
+
+def _operation(simulator: Simulator, name: str, function: Operation) -> Endpoint:
+    async def endpoint(request: Request) -> ASGIApp:
+        fault = simulator.faults.take(name)
+        if fault is not None and fault.kind in REPLACING:
+            answer = fault.answer()
+        else:
+            raw = await request.body()
+            try:
+                answer = _called(simulator, name, function, request, raw, fault)
+            except Refusal as refusal:
+                answer = refusal.answer()
+        limit = simulator.buckets.limit(name)
+        if limit is not None and answer.content_type == "application/json":
+            answer.headers.setdefault("x-amzn-RateLimit-Limit", limit)
+        return _answered(simulator, name, fault, answer)
+
+    return endpoint
+
+
+def _called(
+    simulator: Simulator, name: str, function: Operation, request: Request, raw: bytes, fault: Fault | None
+) -> Answer:
+    seller_id = simulator.login.seller_of(request.headers.get("x-amz-access-token"))
+    if not simulator.buckets.take(seller_id, name):
+        return errors(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
+    return function(
+        Call(
+            simulator=simulator,
+            profile=simulator.world.profile(seller_id),
+            now=simulator.clock.now(),
+            query=request.query_params,
+            path=dict(request.path_params),
+            body=_parsed(raw),
+            origin=_origin(request),
+            fault=fault,
+        )
+    )
+
+
+def _parsed(raw: bytes) -> Any:
+    if not raw:
+        return None
+    try:
+        return json.loads(raw)
+    except ValueError:
+        raise Refusal(400, "InvalidInput", "The body is not JSON.") from None
+
+
+def _origin(request: Request) -> str:
+    # The socket's own address: the Host header is not to be trusted, the client library cuts a character off it.
+    host, port = request.scope["server"]
+    return f"http://{host}:{port}"
+
+
+def _token(simulator: Simulator) -> Endpoint:
+    async def endpoint(request: Request) -> ASGIApp:
+        fault = simulator.faults.take("token")
+        if fault is not None and fault.kind in REPLACING:
+            return _answered(simulator, "token", fault, fault.answer())
+        form = (await request.body()).decode("utf-8", "replace")
+        return _answered(simulator, "token", fault, simulator.login.answer(form))
+
+    return endpoint
+
+
+def _download(simulator: Simulator) -> Endpoint:
+    async def endpoint(request: Request) -> ASGIApp:
+        fault = simulator.faults.take("downloadReport")
+        if fault is not None and fault.kind in REPLACING:
+            answer = fault.answer()
+        else:
+            document_id = request.path_params["documentId"]
+            answer = api_reports.download(simulator, document_id, request.query_params, fault)
+        return _answered(simulator, "downloadReport", fault, answer)
+
+    return endpoint

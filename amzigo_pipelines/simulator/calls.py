@@ -1,0 +1,143 @@
+"""One call of one operation, and the state that operations share.
+
+Belongs here: what an operation is handed. Does not belong here: routing and faults on the wire (`app.py`, `wire.py`).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from starlette.datastructures import QueryParams
+
+from amzigo_pipelines.clock import Clock
+from amzigo_pipelines.simulator.answers import invalid
+from amzigo_pipelines.simulator.faults import Fault, FaultBoard
+from amzigo_pipelines.simulator.lwa import LoginWithAmazon
+from amzigo_pipelines.simulator.profiles import SellerProfile
+from amzigo_pipelines.simulator.rates import Buckets
+from amzigo_pipelines.simulator.report_shelf import ReportShelf
+from amzigo_pipelines.simulator.sealing import Sealer
+from amzigo_pipelines.simulator.seller_world import SellerWorld
+from amzigo_pipelines.simulator.world import World
+
+
+@dataclass(frozen=True)
+class SimulatorSettings:
+    """How the simulator behaves.
+
+    Attributes:
+        rate_scale: multiplies Amazon's rates and bursts; 1 is the real thing.
+        token_lifetime_s: life of an access token, in real seconds.
+        page_token_lifetime_s: life of a pagination token of orders.
+        inventory_token_lifetime_s: life of a pagination token of inventory.
+        report_queue_s: real seconds a report waits in IN_QUEUE.
+        report_work_s: real seconds it is IN_PROGRESS.
+        report_cooldown_s: a report of the same type and marketplaces asked for within so many seconds of the last
+            one fails; 0 for never.
+        report_cooldown_status: how it fails: `FATAL` or `CANCELLED`.
+        report_compression: whether documents are gzipped.
+        report_charset: overrides the encoding of every document, e.g. `utf-8`; None for each marketplace's own.
+        report_names_charset: whether the download's Content-Type says the charset.
+        document_link_lifetime_s: life of a document's link.
+    """
+
+    rate_scale: float = 1.0
+    token_lifetime_s: float = 3_600.0
+    page_token_lifetime_s: float = 86_400.0
+    inventory_token_lifetime_s: float = 30.0
+    report_queue_s: float = 0.02
+    report_work_s: float = 0.03
+    report_cooldown_s: float = 0.0
+    report_cooldown_status: str = "FATAL"
+    report_compression: bool = True
+    report_charset: str | None = None
+    report_names_charset: bool = True
+    document_link_lifetime_s: float = 300.0
+
+
+@dataclass
+class Traffic:
+    """What was asked and what was answered; no parameter and no body is kept."""
+
+    requests: Counter[str] = field(default_factory=Counter)
+    log: deque[tuple[str, int]] = field(default_factory=lambda: deque(maxlen=1_000))
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def note(self, operation: str, status: int) -> None:
+        """Count an answered call."""
+        with self.lock:
+            self.requests[operation] += 1
+            self.log.append((operation, status))
+
+
+class Simulator:
+    """The state behind the HTTP application.
+
+    Args:
+        world: the synthetic sellers.
+        clock: the simulator's clock: orders are seen as of it.
+        settings: how to behave.
+    """
+
+    def __init__(self, world: World, clock: Clock, settings: SimulatorSettings) -> None:
+        self.world = world
+        self.clock = clock
+        self.settings = settings
+        self.faults = FaultBoard()
+        self.traffic = Traffic()
+        self.buckets = Buckets(settings.rate_scale)
+        self.login = LoginWithAmazon(world.config, settings.token_lifetime_s)
+        self.reports = ReportShelf()
+        self.sealer = Sealer(f"synthetic-{world.config.seed}".encode(), clock)
+
+
+@dataclass
+class Call:
+    """One call that passed the door: its token and rate are fine.
+
+    Attributes:
+        query: query parameters, which may repeat.
+        path: parameters in the path.
+        body: the parsed JSON body, or None.
+        origin: scheme, host and port of this server, for links to it; not taken from the Host header, which the
+            client library mangles.
+        fault: the fault that is due for this call, if any.
+    """
+
+    simulator: Simulator
+    profile: SellerProfile
+    now: datetime
+    query: QueryParams
+    path: dict[str, str]
+    body: Any
+    origin: str
+    fault: Fault | None
+
+    @property
+    def epoch(self) -> int:
+        """The simulator's present, in whole epoch seconds."""
+        return int(self.now.timestamp())
+
+    def seller(self) -> SellerWorld:
+        """The caller's world, made until now."""
+        return self.simulator.world.seller(self.profile.seller_id, self.now)
+
+    def has_fault(self, kind: str) -> bool:
+        """Whether a fault of a kind is due."""
+        return self.fault is not None and self.fault.kind == kind
+
+    def values(self, name: str, allowed: Sequence[str] | frozenset[str] | None = None) -> list[str]:
+        """A list parameter, given by commas or by repetition, without duplicates.
+
+        Raises:
+            Refusal: 400, a value is not among the allowed ones.
+        """
+        out = list(dict.fromkeys(v.strip() for raw in self.query.getlist(name) for v in raw.split(",") if v.strip()))
+        if allowed is not None and any(value not in allowed for value in out):
+            raise invalid(f"{name} has a value that is not supported.")
+        return out

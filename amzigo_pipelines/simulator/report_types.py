@@ -1,0 +1,38 @@
+"""Which reports there are: one small function for each, registered in one table.
+
+Belongs here: the table and what a function is given. Does not belong here: the functions with more than a few lines
+(`report_listings.py` and others beside it) and the life of a report (`report_shelf.py`).
+
+To add a report: write `def build(request: ReportRequest) -> str | None` in a module of its own and add a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from amzigo_pipelines.simulator import report_listings
+from amzigo_pipelines.simulator.report_request import ReportRequest
+
+__all__ = ["REPORT_TYPES", "ReportRequest", "ReportType"]
+
+
+@dataclass(frozen=True)
+class ReportType:
+    """One kind of report.
+
+    Attributes:
+        build: makes the content; None when there is no data, which ends in CANCELLED.
+        media_type: of the document.
+        is_requestable: False for reports that Amazon makes by itself and that can only be listed.
+    """
+
+    build: Callable[[ReportRequest], str | None]
+    media_type: str = "text/plain"
+    is_requestable: bool = True
+
+
+REPORT_TYPES: dict[str, ReportType] = {
+    "GET_MERCHANT_LISTINGS_ALL_DATA": ReportType(report_listings.build),
+}
+"""Every known report by Amazon's name for its type."""

@@ -1,0 +1,187 @@
+"""The code location: it loads in a fresh interpreter, every asset explains itself, and the graph is the agreed one."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from amzigo_pipelines.assets.partitions import SELLER_TAG
+from amzigo_pipelines.automation import (
+    CATCH_UP_DAYS,
+    daily_extraction_schedule,
+    pii_retention_schedule,
+    publish_after_extraction,
+)
+from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.cli.initialise import initialise
+from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.definitions import build_definitions
+from amzigo_pipelines.resources.home import Home, Kind
+from amzigo_pipelines.resources.platform import Platform
+
+FIRST_DAY = date(2026, 10, 1)
+NOW = datetime(2026, 10, 11, 0, 30, tzinfo=UTC)
+
+# Key, group, partitions by, owner: what may not change unnoticed.
+GRAPH = {
+    ("lake/orders", "extraction", "day|seller", "team:data-engineering"),
+    ("lake/order_items", "extraction", "day|seller", "team:data-engineering"),
+    ("lake/fba_inventory", "extraction", "day|seller", "team:data-engineering"),
+    ("lake/listings", "extraction", "day|seller", "team:data-engineering"),
+    ("marts/orders", "marts", "seller", "team:data-engineering"),
+    ("marts/order_items", "marts", "seller", "team:data-engineering"),
+    ("marts/sales_daily", "marts", "seller", "team:data-engineering"),
+    ("marts/sales_by_sku_daily", "marts", "seller", "team:data-engineering"),
+    ("marts/inventory_position", "marts", "seller", "team:data-engineering"),
+    ("marts/inventory_cover", "marts", "seller", "team:data-engineering"),
+    ("pii_retention", "retention", "day of death", "team:privacy"),
+}
+
+
+@pytest.fixture
+def platform(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Platform:
+    """A home with two sellers and nothing extracted, on a virtual clock."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    home = Home(path=tmp_path / "home", kind=Kind.TEST, first_day=FIRST_DAY, endpoint="http://127.0.0.1:9")
+    initialise(home)
+    platform = Platform(home, VirtualClock(NOW))
+    for seller_id in ("ASELLER01", "ASELLER02"):
+        platform.sellers.add(seller_id, seller_id, ("ATVPDKIKX0DER",), "Atzr|token")
+    return platform
+
+
+def specs(platform: Platform) -> list[dg.AssetSpec]:
+    return list(build_definitions(platform).resolve_all_asset_specs())
+
+
+def test_it_loads_in_a_fresh_interpreter_and_asks_the_network_nothing(platform: Platform) -> None:
+    code = (
+        "import socket\n"
+        "def refuse(*_): raise AssertionError('definitions asked the network')\n"
+        "socket.socket.connect = refuse\n"
+        "import sys\n"
+        "from amzigo_pipelines.definitions import defs\n"
+        "assert 'great_expectations' not in sys.modules\n"
+        "print(len(list(defs().resolve_all_asset_specs())))\n"
+    )
+    environment = {**os.environ, "AMZIGO_HOME": str(platform.home.path)}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, timeout=120)
+    assert result.stdout.strip() == str(len(GRAPH)), result.stderr
+
+
+def test_the_graph_is_the_agreed_one(platform: Platform) -> None:
+    found = set()
+    for spec in specs(platform):
+        partitions = spec.partitions_def
+        if isinstance(partitions, dg.MultiPartitionsDefinition):
+            by = "|".join(partitions.partition_dimension_names)
+        elif isinstance(partitions, dg.DynamicPartitionsDefinition):
+            by = str(partitions.name)
+        else:
+            by = "day of death"
+        found.add((spec.key.to_user_string(), str(spec.group_name), by, "".join(spec.owners)))
+    assert found == GRAPH
+
+
+def test_every_asset_explains_itself(platform: Platform) -> None:
+    for spec in specs(platform):
+        name = spec.key.to_user_string()
+        assert spec.description and len(spec.description) > 60, name
+        assert spec.owners and spec.kinds and spec.tags, name
+        if spec.group_name != "retention":
+            schema = spec.metadata["dagster/column_schema"]
+            assert schema.columns and all(column.description for column in schema.columns), name
+            assert all(column.type and column.type != "?" for column in schema.columns), name
+
+
+def test_pii_columns_are_marked_and_marts_have_none(platform: Platform) -> None:
+    pii_columns = {c.name for d in DATASETS.values() for c in d if d.retention_of(c.name) == "pii"}
+    for spec in specs(platform):
+        if spec.group_name == "retention":
+            continue
+        schema = spec.metadata["dagster/column_schema"]
+        marked = {column.name for column in schema.columns if "pii" in column.tags}
+        expected = pii_columns & {column.name for column in schema.columns}
+        assert marked == expected, spec.key
+        assert spec.group_name != "marts" or not expected
+
+
+def test_a_mart_is_downstream_of_what_it_reads(platform: Platform) -> None:
+    deps = {
+        spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps} for spec in specs(platform)
+    }
+    assert "lake/orders" in deps["marts/orders"]
+    assert {"marts/orders", "marts/order_items"} <= deps["marts/sales_daily"]
+
+
+def test_schedules_and_sensor_run_on_a_fresh_install() -> None:
+    assert daily_extraction_schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert pii_retention_schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert publish_after_extraction.default_status is dg.DefaultSensorStatus.RUNNING
+
+
+def test_the_nightly_schedule_asks_for_yesterday_and_for_what_was_missed(platform: Platform) -> None:
+    commit(platform, "ASELLER01", [FIRST_DAY + timedelta(days=n) for n in (0, 1, 2, 5, 6, 7, 8)])
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(instance=instance, resources={"platform": platform})
+        requests = list(daily_extraction_schedule(context))  # type: ignore[call-overload]
+        assert set(instance.get_dynamic_partitions("seller")) == {"ASELLER01", "ASELLER02"}
+    yesterday = {r.partition_key for r in requests if r.partition_key}
+    assert yesterday == {"2026-10-10|ASELLER01", "2026-10-10|ASELLER02"}
+    ranges = {
+        (r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"])
+        for r in requests
+        if not r.partition_key
+    }
+    assert ranges == {
+        ("2026-10-04|ASELLER01", "2026-10-05|ASELLER01"),
+        ("2026-10-01|ASELLER02", "2026-10-09|ASELLER02"),
+    }
+    assert len({r.run_key for r in requests}) == len(requests) == 4
+    assert all(SELLER_TAG in r.tags for r in requests)
+    assert CATCH_UP_DAYS >= 9
+
+
+def test_without_sellers_the_schedule_says_what_to_do(platform: Platform) -> None:
+    for seller_id in ("ASELLER01", "ASELLER02"):
+        platform.sellers.remove(seller_id)
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(instance=instance, resources={"platform": platform})
+        (skip,) = list(daily_extraction_schedule(context))  # type: ignore[call-overload]
+    assert isinstance(skip, dg.SkipReason) and "amzigo seller add" in str(skip.skip_message)
+
+
+def test_publishing_follows_extraction_once(platform: Platform) -> None:
+    from amzigo_pipelines.assets.mart_definitions import load_marts
+
+    def asked() -> set[str]:
+        context = dg.build_sensor_context(instance=instance, resources={"platform": platform})
+        found = list(publish_after_extraction(context))  # type: ignore[call-overload]
+        return {str(r.partition_key) for r in found if isinstance(r, dg.RunRequest)}
+
+    with dg.instance_for_test() as instance:
+        assert asked() == set()
+        commit(platform, "ASELLER01", [FIRST_DAY])
+        assert asked() == {"ASELLER01"}
+        platform.warehouse.publish("ASELLER01", load_marts())
+        assert asked() == set()
+
+
+def test_retention_asks_for_today(platform: Platform) -> None:
+    context = dg.build_schedule_context(resources={"platform": platform})
+    request = pii_retention_schedule(context)
+    assert request.partition_key == "2026-10-11"  # type: ignore[union-attr]
+
+
+def commit(platform: Platform, seller_id: str, days: list[date]) -> None:
+    """Empty partitions of orders: that nothing happened is a fact too."""
+    datasets = [DATASETS["orders"], DATASETS["order_items"]]
+    for day in days:
+        with platform.lake.writer(seller_id, day, datasets, {"source": "test"}):
+            pass
