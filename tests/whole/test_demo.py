@@ -33,6 +33,8 @@ from .byte_scan import ByteScan
 
 ORDERS_PER_DAY = 30
 SAID_BY_NO_ONE = "amzigo: "
+# The demo extracts its last days night by night, the earlier ones in ranges.
+NIGHTS_ONE_BY_ONE = 7
 
 
 @dataclass(frozen=True)
@@ -219,9 +221,19 @@ def test_status_and_plan_speak_of_the_living(demo: Demo) -> None:
 
 
 def _extracted(demo: Demo, seller_id: str) -> list[truth.OrderTruth]:
-    # The newest partition is yesterday's: an update of the half hour since is tomorrow's business.
-    midnight = datetime.combine(demo.ended_at.date(), time_of_day(0), UTC) - timedelta(seconds=1)
-    return truth.orders(demo.world, seller_id, midnight)
+    """Each order in its newest version that a night's extraction could see.
+
+    Amazon shows an order only as it is now: one that was updated between midnight and that night's 00:30 has left the
+    window of the day before, and comes with the next day. Until then the lake holds what an earlier night saw of it.
+    """
+    seen: dict[str, truth.OrderTruth] = {}
+    for nights_ago in range(NIGHTS_ONE_BY_ONE):
+        night = demo.ended_at - timedelta(days=nights_ago)
+        midnight = datetime.combine(night.date(), time_of_day(0), UTC)
+        for order in truth.orders(demo.world, seller_id, night):
+            if order.last_updated_at < midnight:
+                seen.setdefault(order.order_id, order)
+    return list(seen.values())
 
 
 def _level(stock: dict[tuple[str, str], truth.Levels], marketplace_id: str, sku: str) -> int:
