@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from enum import StrEnum
 from functools import cached_property
 
@@ -19,6 +20,7 @@ STRING = pa.string()
 INTEGER = pa.int64()
 BOOLEAN = pa.bool_()
 INSTANT = pa.timestamp("us", tz="UTC")
+DATE = pa.date32()
 # Four decimals hold every currency of an Amazon marketplace; money is never a float.
 MONEY = pa.decimal128(18, 4)
 
@@ -54,7 +56,7 @@ class Column:
         retention: the class that decides how long values live, and in which file they are stored.
         description: what a value means, for the UI, the data dictionary and SQL comments.
         source: where the value stands in Amazon's answer: a dotted JSON path (`a.b`, `a[type=X].b`, `a[].b`), or a
-            report's header. Empty for what we derive ourselves.
+            report's header. `@...` is what the extraction itself knows, see `CONTEXT`. Empty for what we derive.
         purpose: for PII only: what the value is needed for, with the legal basis.
     """
 
@@ -66,6 +68,41 @@ class Column:
     purpose: str = ""
 
 
+CONTEXT = ("@marketplace_id", "@currency", "@taken_at", "@occurrence")
+"""What a column of a report may take from the extraction instead of from Amazon: the marketplace that was asked and its
+currency, when the report was asked for, and the how-manieth line of its kind within the day a line is (from 1), for
+reports whose lines have nothing that tells two equal events apart."""
+
+# Where personal data of a report dates from, beside the names of its own columns; see `ReportShape.pii_from`.
+FROM_ORDER = "@order"
+FROM_DAY = "@day"
+
+
+@dataclass(frozen=True)
+class ReportShape:
+    """What must be known of a report to extract it, beside the map of its columns.
+
+    Attributes:
+        day_column: the column, an instant or a date, whose day in the marketplace's time zone is the partition's day.
+            Empty for snapshots.
+        options: `reportOptions` of the request.
+        cooldown: Amazon makes a report of this type anew no sooner than this after the last.
+        is_for_account: True where one report covers all marketplaces of a region; else one is asked for each.
+        records: for JSON reports the dotted path of the list of records; empty for tab-separated ones.
+        pii_from: what proves that a row's order was not delivered yet, and so when its personal data dies; the first
+            that is there counts: `@order` (the order of the row's `order_id`, as the lake knows it), a column, or
+            `@day` (the partition's day, for rows that concern no delivery). Where none is there, personal data is not
+            stored.
+    """
+
+    day_column: str = ""
+    options: tuple[tuple[str, str], ...] = ()
+    cooldown: timedelta = timedelta(0)
+    is_for_account: bool = False
+    records: str = ""
+    pii_from: tuple[str, ...] = (FROM_DAY,)
+
+
 @dataclass(frozen=True)
 class Source:
     """Where a dataset comes from.
@@ -74,11 +111,19 @@ class Source:
         operation: SP-API operation (`searchOrders`), or for a report the operation that asks for it.
         report_type: Amazon's report type, for datasets that come as a report.
         is_snapshot: True where Amazon tells only the present, so that a past day can't be asked for.
+        lookback_days: so many earlier days are fetched again every night, because Amazon adds to them or restates them.
+        window_days: the most days that one request may cover.
+        role: the role that Amazon demands for it, as Seller Central names it; empty for those that every seller grants.
+        report: how to extract the report, for those that the generic extraction takes care of.
     """
 
     operation: str
     report_type: str = ""
     is_snapshot: bool = False
+    lookback_days: int = 0
+    window_days: int = 30
+    role: str = ""
+    report: ReportShape | None = None
 
 
 @dataclass(frozen=True)
@@ -133,6 +178,26 @@ class Dataset:
                 )
         if not self.grain:
             raise CatalogError(f"dataset {self.name!r} has no grain: name the columns that identify a row")
+        if self.source.report is not None:
+            self._check_report(self.source.report)
+
+    def _check_report(self, shape: ReportShape) -> None:
+        names = {column.name for column in self.columns}
+        for column in self.columns:
+            if column.source.startswith("@") and column.source not in CONTEXT:
+                raise CatalogError(
+                    f"column {column.name!r} of dataset {self.name!r} takes {column.source!r}, which the extraction "
+                    f"does not know: use one of {', '.join(CONTEXT)}"
+                )
+        if self.source.is_snapshot != (shape.day_column == ""):
+            raise CatalogError(f"dataset {self.name!r} needs a day column or must be a snapshot, and not both")
+        if shape.day_column and shape.day_column not in names:
+            raise CatalogError(f"dataset {self.name!r} has no column {shape.day_column!r} to tell a row's day by")
+        for origin in shape.pii_from:
+            if origin not in (FROM_ORDER, FROM_DAY) and origin not in names:
+                raise CatalogError(f"dataset {self.name!r} has no column {origin!r} to date its PII by")
+        if FROM_ORDER in shape.pii_from and "order_id" not in names:
+            raise CatalogError(f"dataset {self.name!r} dates its PII by the order, and has no order_id")
 
     @cached_property
     def _by_name(self) -> dict[str, Column]:
@@ -188,3 +253,20 @@ def pseudonym(name: str, type_: pa.DataType, description: str, source: str = "")
 def pii(name: str, type_: pa.DataType, description: str, source: str, purpose: str) -> Column:
     """A column of class `pii`: a buyer's personal data."""
     return Column(name, type_, RetentionClass.PII, description, source, purpose)
+
+
+UNCLASSIFIED = "unclassified"
+
+
+def unclassified() -> Column:
+    """The column of a report for whatever Amazon sends under a header that nobody has classified yet.
+
+    It counts as personal data until somebody looks: a new header is not swallowed, and not trusted either.
+    """
+    return pii(
+        UNCLASSIFIED,
+        STRING,
+        "Values under headers that the catalog does not know, as a JSON object; null where there are none.",
+        source="",
+        purpose="order management: nothing that Amazon adds is lost before somebody classifies it (contract)",
+    )

@@ -80,7 +80,15 @@ class Lake:
         self._audit = AuditTrail(control, clock)
         self._on_step = on_step or no_step
 
-    def writer(self, seller_id: str, day: date, datasets: Sequence[Dataset], origin: Mapping[str, str]) -> LakeWriter:
+    def writer(
+        self,
+        seller_id: str,
+        day: date,
+        datasets: Sequence[Dataset],
+        origin: Mapping[str, str],
+        *,
+        keep_unchanged: bool = False,
+    ) -> LakeWriter:
         """A writer that replaces a day's partitions of one or more datasets, all or nothing, when its block ends well.
 
         Args:
@@ -88,6 +96,7 @@ class Lake:
             day: the partitions' day (UTC), not in the future and not older than business data may be.
             datasets: all that are written together; one that gets no rows becomes known as empty.
             origin: where the rows come from (operation, report id, ...), for the files' metadata. Never PII.
+            keep_unchanged: leave everything as it is when the rows are, one by one, those that were written last.
 
         Raises:
             LakeDamaged: this lake belongs to another control database.
@@ -106,6 +115,7 @@ class Lake:
             datasets,
             origin,
             self._on_step,
+            keep_unchanged,
         )
 
     def check_installation(self) -> None:

@@ -125,10 +125,12 @@ class PartitionCommit(PartitionFacts):
     Attributes:
         files: files written.
         bytes: their size.
+        is_unchanged: True where the rows were those that are stored already, and nothing was written.
     """
 
     files: int
     bytes: int
+    is_unchanged: bool = False
 
 
 _COLUMNS = tuple(LakeFile.__dataclass_fields__)
@@ -223,10 +225,17 @@ def make_current(
     connection: Connection,
     replaced: Sequence[PartitionFacts],
     files: Sequence[LakeFile],
-    origin: Mapping[str, str],
+    origins: Mapping[str, Mapping[str, str]],
     committed_at: datetime,
 ) -> list[LakeFile]:
     """Put partitions and their new files in the place of what there was; one write transaction must hold it all.
+
+    Args:
+        connection: of the transaction.
+        replaced: the partitions.
+        files: their new files.
+        origins: for each dataset, where its rows come from.
+        committed_at: now.
 
     Returns:
         all garbage of these partitions: files of theirs that are to be unlinked after the commit.
@@ -244,7 +253,8 @@ def make_current(
             .values(state=GARBAGE)
         )
         garbage += select_files(connection, partition.dataset, partition.seller_id, [partition.day], state=GARBAGE)
-        values = {**vars(partition), "origin": json.dumps(dict(origin), sort_keys=True), "committed_at": committed_at}
+        values = {**vars(partition), "origin": json.dumps(dict(origins[partition.dataset]), sort_keys=True)}
+        values["committed_at"] = committed_at
         put_row(connection, partitions, {name: values.pop(name) for name in ("dataset", "seller_id", "day")}, values)
     if files:
         connection.execute(lake_files.insert(), [vars(file) for file in files])

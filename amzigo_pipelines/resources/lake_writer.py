@@ -28,6 +28,7 @@ from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.clock import Clock, today
+from amzigo_pipelines.resources.content import CONTENT, ContentDigest
 from amzigo_pipelines.resources.control import ControlDatabase, ControlError
 from amzigo_pipelines.resources.durability import make_folders, sync_folder
 from amzigo_pipelines.resources.keys import DataKey, KeyDead, KeyStore
@@ -48,6 +49,7 @@ from amzigo_pipelines.resources.lake_files import (
     make_current,
     partition_folder,
     select_files,
+    select_partitions,
 )
 from amzigo_pipelines.resources.lake_sink import ROW_GROUP_ROWS, ParquetSink
 from amzigo_pipelines.resources.lake_split import check_table, family_rows, split_pii
@@ -69,6 +71,7 @@ class _Partition:
     rows: int = 0
     pii_rows: int = 0
     pii_rows_dropped: int = 0
+    content: ContentDigest | None = None
 
 
 class LakeWriter:
@@ -90,7 +93,9 @@ class LakeWriter:
         datasets: Sequence[Dataset],
         origin: Mapping[str, str],
         on_step: OnStep,
+        keep_unchanged: bool = False,
     ) -> None:
+        self._keep_unchanged = keep_unchanged
         self._lake_dir, self._lock_dir = lake_dir, lock_dir
         self._control, self._keys, self._clock = control, keys, clock
         self._seller_id, self._day, self._origin = seller_id, day, dict(origin)
@@ -121,7 +126,8 @@ class LakeWriter:
                     ) from None
             with self._control.read() as connection:
                 for dataset in self._datasets:
-                    self._partitions[dataset.name] = _Partition(dataset, self._next_version(connection, dataset))
+                    version = self._next_version(connection, dataset)
+                    self._partitions[dataset.name] = _Partition(dataset, version, content=self._digest_of(dataset))
             self._locks = locks.pop_all()
         self._step("locked")
         return self
@@ -156,6 +162,8 @@ class LakeWriter:
             parts += [(RetentionClass.PII, dies_on, rows) for dies_on, rows in split.parts]
         self._write(partition, [part for part in parts if part[2].num_rows])
         partition.rows += table.num_rows
+        if partition.content is not None:
+            partition.content.add(table)
         self._step("appended")
 
     def __exit__(
@@ -163,7 +171,9 @@ class LakeWriter:
     ) -> None:
         with self._locks:
             try:
-                if kind is None:
+                if kind is None and self._keep_unchanged and self._is_unchanged():
+                    self.committed = [self._report(partition, [], True) for partition in self._partitions.values()]
+                elif kind is None:
                     self._commit()
             finally:
                 # After a commit the files have been renamed, and this finds nothing.
@@ -259,7 +269,11 @@ class LakeWriter:
                 "nothing was stored"
             )
         replaced = [self._facts(partition) for partition in self._partitions.values()]
-        return make_current(connection, replaced, files, self._origin, self._clock.now())
+        origins = {
+            name: self._origin | ({} if partition.content is None else {CONTENT: partition.content.hexdigest()})
+            for name, partition in self._partitions.items()
+        }
+        return make_current(connection, replaced, files, origins, self._clock.now())
 
     def _take_back(self, renamed: list[Path]) -> None:
         """Remove renamed files, unless the books have them: a server can commit and lose the connection telling so."""
@@ -289,9 +303,33 @@ class LakeWriter:
             forget_garbage(self._control, gone)
         self._step("done")
 
-    def _report(self, partition: _Partition, files: list[LakeFile]) -> PartitionCommit:
+    def _report(self, partition: _Partition, files: list[LakeFile], is_unchanged: bool = False) -> PartitionCommit:
         own = [file for file in files if file.dataset == partition.dataset.name]
-        return PartitionCommit(**vars(self._facts(partition)), files=len(own), bytes=sum(file.bytes for file in own))
+        return PartitionCommit(
+            **vars(self._facts(partition)),
+            files=len(own),
+            bytes=sum(file.bytes for file in own),
+            is_unchanged=is_unchanged,
+        )
+
+    def _digest_of(self, dataset: Dataset) -> ContentDigest | None:
+        # Only what is fetched again night after night is ever compared.
+        if not dataset.source.lookback_days:
+            return None
+        return ContentDigest(self._keys.pseudonymiser(self._seller_id))
+
+    def _is_unchanged(self) -> bool:
+        with self._control.read() as connection:
+            known = {
+                record.dataset: record.origin.get(CONTENT)
+                for name in self._partitions
+                for record in select_partitions(connection, self._seller_id, name)
+                if record.day == self._day
+            }
+        return all(
+            partition.content is not None and known.get(name) == partition.content.hexdigest()
+            for name, partition in self._partitions.items()
+        )
 
     def _facts(self, partition: _Partition) -> PartitionFacts:
         return PartitionFacts(

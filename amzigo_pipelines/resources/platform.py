@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from amzigo_pipelines.resources.keks import KekStore
     from amzigo_pipelines.resources.keys import KeyStore
     from amzigo_pipelines.resources.lake import Lake
+    from amzigo_pipelines.resources.report_desk import ReportDesk
     from amzigo_pipelines.resources.sellers import SellerRegistry
     from amzigo_pipelines.resources.spapi import SellingPartner
     from amzigo_pipelines.resources.warehouse import Warehouse
@@ -77,6 +78,13 @@ class Platform:
         from amzigo_pipelines.resources.lake import Lake
 
         return Lake(self.home, self.control, self.keys, self.clock)
+
+    @cached_property
+    def desk(self) -> ReportDesk:
+        """The desk that asks for reports and keeps track of them."""
+        from amzigo_pipelines.resources.report_desk import ReportDesk
+
+        return ReportDesk(self.control, self.clock)
 
     @cached_property
     def warehouse(self) -> Warehouse:

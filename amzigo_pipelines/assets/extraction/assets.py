@@ -6,14 +6,15 @@ neighbours), which knows nothing of Dagster.
 
 # No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import Any
 
 import dagster as dg
 
-from amzigo_pipelines.assets.extraction.extract import SOURCES, ExtractionResult, extract_partition
-from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, day_and_seller, day_and_seller_of
+from amzigo_pipelines.assets.extraction.extract import SOURCES, ExtractionResult, extract_partitions
+from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, day_and_seller, day_and_seller_of, partition_key
 from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.resources.failures import explained
@@ -44,20 +45,43 @@ def _from_source(group: Sequence[str], first_day: date) -> dg.AssetsDefinition:
     )
     def extract(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         platform = context.resources.platform
+        wanted = {day_and_seller_of(key): key for key in sorted(context.partition_keys)}
+        days, seller_id = sorted({day for day, _ in wanted}), next(seller_id for _, seller_id in wanted)
+        rows: Counter[str] = Counter()
         with explained():
-            for key in sorted(context.partition_keys):
-                day, seller_id = day_and_seller_of(key)
-                results = extract_partition(platform, seller_id, day, group)
-                for result in results:
-                    context.add_asset_metadata(_metadata(result), asset_key=lake_key(result.dataset), partition_key=key)
-                    for warning in result.warnings:
-                        context.log.warning(f"{result.dataset} of {seller_id}, {day}: {warning}")
-                rows = ", ".join(f"{r.dataset} {r.rows:,} rows" for r in results)
-                context.log.info(f"{seller_id}, {day}: {rows}")
+            for result in extract_partitions(platform, seller_id, days, group, ahead=_ahead(context)):
+                _report(context, result, seller_id, wanted.get((result.day, seller_id)))
+                rows[result.dataset] += result.rows
+        told = ", ".join(f"{name} {count:,} rows" for name, count in rows.items())
+        context.log.info(f"{seller_id}, {days[0]} to {days[-1]}: {told}")
         for name in group:
             yield dg.MaterializeResult(asset_key=lake_key(name))
 
     return extract
+
+
+def _ahead(context: dg.AssetExecutionContext) -> list[str]:
+    """The datasets of the run, so that Amazon works on all their reports while the first is waited for."""
+    chosen = context.run.asset_selection
+    return [name for name in DATASETS if not chosen or lake_key(name) in chosen]
+
+
+def _report(context: dg.AssetExecutionContext, result: ExtractionResult, seller_id: str, key: str | None) -> None:
+    """Tell Dagster of a partition: one of the run's own (`key`), or an earlier day that Amazon had restated."""
+    metadata = _metadata(result)
+    if key is not None:
+        context.add_asset_metadata(metadata, asset_key=lake_key(result.dataset), partition_key=key)
+    elif not result.is_unchanged:
+        context.log_event(
+            dg.AssetMaterialization(
+                lake_key(result.dataset),
+                description="Fetched again with a later day: Amazon had added to it or restated it.",
+                partition=str(partition_key(result.day, seller_id)),
+                metadata=metadata,
+            )
+        )
+    for warning in result.warnings:
+        context.log.warning(f"{result.dataset} of {seller_id}, {result.day}: {warning}")
 
 
 def _metadata(result: ExtractionResult) -> dict[str, Any]:

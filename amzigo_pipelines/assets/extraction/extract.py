@@ -1,25 +1,26 @@
-"""Extracting one partition: fetch from Amazon, flatten, write, all or nothing. Plain Python, nothing of Dagster.
+"""Extracting partitions: fetch from Amazon, flatten, write, each day all or nothing. Plain Python, nothing of Dagster.
 
-Belongs here: which datasets come together and who extracts them. Does not belong here: how (the module of each source).
+Belongs here: which datasets come together, who extracts them, and which earlier days are fetched again. Does not belong
+here: how (the module of each source; `reports.py` for all that come as plain reports).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import date
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import date, timedelta
 
 from amzigo_pipelines.assets.extraction.inventory import extract_inventory
 from amzigo_pipelines.assets.extraction.listings import extract_listings
 from amzigo_pipelines.assets.extraction.orders import extract_orders
-from amzigo_pipelines.assets.extraction.results import ExtractionRefused, ExtractionResult
-from amzigo_pipelines.clock import Clock
-from amzigo_pipelines.resources.lake import Lake
+from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionRefused, ExtractionResult
+from amzigo_pipelines.catalog.model import Dataset
+from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.spapi import SellingPartner
 
-__all__ = ["SOURCES", "ExtractionRefused", "ExtractionResult", "extract_partition"]
+__all__ = ["SOURCES", "ExtractionRefused", "ExtractionResult", "extract_partition", "extract_partitions"]
 
-Extract = Callable[[SellingPartner, Lake, bytes, Clock, date], list[ExtractionResult]]
+Extract = Callable[[Extraction, Sequence[date]], Iterator[ExtractionResult]]
 
 _EXTRACTS: dict[tuple[str, ...], Extract] = {
     ("orders", "order_items"): extract_orders,
@@ -30,31 +31,67 @@ SOURCES: tuple[tuple[str, ...], ...] = tuple(_EXTRACTS)
 """Datasets that come from the same calls and are committed together."""
 
 
-def extract_partition(platform: Platform, seller_id: str, day: date, datasets: Sequence[str]) -> list[ExtractionResult]:
-    """Replace the partitions of one seller and day by what Amazon says now, or leave them as they are.
+def extract_partitions(
+    platform: Platform,
+    seller_id: str,
+    days: Sequence[date],
+    datasets: Sequence[str],
+    *,
+    ahead: Collection[str] = (),
+) -> Iterator[ExtractionResult]:
+    """Replace the partitions of one seller and some days by what Amazon says now, each wholly or not at all.
+
+    With the newest day that is over, the days before it are fetched again as far as the dataset looks back: what Amazon
+    has added or restated meanwhile replaces them, what is as before stays untouched.
 
     Args:
         platform: the installation.
         seller_id: whose.
-        day: UTC day.
+        days: days without a gap, in order; of the marketplace, or UTC, as the dataset's `partition_day` says.
         datasets: one of `SOURCES`, or some of its datasets: they are always extracted together.
+        ahead: datasets that will be wanted next: their reports are asked for already, so that Amazon makes all at once.
 
-    Returns:
-        one result a dataset of the source.
+    Yields:
+        one result a day and dataset of the source, as each is stored.
 
     Raises:
-        ExtractionRefused: the day isn't over or has no snapshot any more, or the datasets aren't of one source.
+        ExtractionRefused: a day isn't over or has no snapshot any more, or the datasets aren't of one source.
         UnknownSeller: there is no such seller.
-        SpApiError, FlattenError, LakeWriteError, PartitionBusy: it failed; the sentence says why.
+        SpApiError, FlattenError, LakeWriteError, PartitionBusy: it failed; the sentence says why. What was yielded
+            before is stored.
     """
+    source = _source_of(datasets)
+    with platform.selling_partner(seller_id) as partner:
+        earlier = _lookback(platform, [DATASETS[name] for name in source], days)
+        extraction = Extraction(platform, partner, platform.keys.pseudonymiser(seller_id), frozenset(earlier))
+        yield from _EXTRACTS[source](extraction, [*earlier, *days])
+
+
+def extract_partition(platform: Platform, seller_id: str, day: date, datasets: Sequence[str]) -> list[ExtractionResult]:
+    """The partitions of one day; see `extract_partitions`.
+
+    Returns:
+        one result a dataset of the source, in its order; earlier days that were fetched again are not among them.
+    """
+    source = _source_of(datasets)
+    by_name = {r.dataset: r for r in extract_partitions(platform, seller_id, [day], source) if r.day == day}
+    return [by_name[name] for name in source]
+
+
+def _source_of(datasets: Sequence[str]) -> tuple[str, ...]:
     sources = [source for source in SOURCES if datasets and set(datasets) <= set(source)]
     if not sources:
         known = "; ".join(", ".join(source) for source in SOURCES)
         raise ExtractionRefused(
             f"{', '.join(datasets) or 'nothing'} can't be extracted in one go: choose from one of these groups: {known}"
         )
-    with platform.selling_partner(seller_id) as partner:
-        key = platform.keys.pseudonymiser(seller_id)
-        results = _EXTRACTS[sources[0]](partner, platform.lake, key, platform.clock, day)
-    by_name = {result.dataset: result for result in results}
-    return [by_name[name] for name in sources[0]]
+    return sources[0]
+
+
+def _lookback(platform: Platform, datasets: Sequence[Dataset], days: Sequence[date]) -> list[date]:
+    """The days before the asked ones that are fetched again: only beside yesterday, for history is settled."""
+    if not days or days[-1] < today(platform.clock) - timedelta(days=1):
+        return []
+    reach = max(dataset.source.lookback_days for dataset in datasets)
+    first = max(platform.home.first_day, days[-1] - timedelta(days=reach))
+    return [first + timedelta(days=n) for n in range((days[0] - first).days)]

@@ -5,7 +5,7 @@ Belongs here: what is asked for, and what happens when a page token dies. Does n
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from amzigo_pipelines.assets.extraction.flatten import flatten_inventory
 from amzigo_pipelines.assets.extraction.results import (
+    Extraction,
     ExtractionResult,
     check_snapshot_day,
     newest_rows,
@@ -20,8 +21,6 @@ from amzigo_pipelines.assets.extraction.results import (
     snapshot_window,
 )
 from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
-from amzigo_pipelines.clock import Clock
-from amzigo_pipelines.resources.lake import Lake
 from amzigo_pipelines.resources.spapi import SellingPartner
 from amzigo_pipelines.resources.spapi_errors import PageTokenRefused
 
@@ -29,29 +28,26 @@ from amzigo_pipelines.resources.spapi_errors import PageTokenRefused
 _STARTS = 3
 
 
-def extract_inventory(
-    partner: SellingPartner, lake: Lake, key: bytes, clock: Clock, day: date
-) -> list[ExtractionResult]:
+def extract_inventory(extraction: Extraction, days: Sequence[date]) -> Iterator[ExtractionResult]:
     """Replace a day's partition of `fba_inventory` by the stock of this moment.
 
     Args:
-        partner: acts for the seller.
-        lake: where to store.
-        key: not needed: stock has no buyers.
-        clock: the time.
-        day: UTC day; today or yesterday.
+        extraction: what it works with.
+        days: UTC days; today or yesterday.
 
     Raises:
         ExtractionRefused: another day.
         SpApiError, FlattenError, LakeWriteError, PartitionBusy: nothing was stored.
     """
-    taken_at = check_snapshot_day(FBA_INVENTORY.name, day, clock)
-    window = snapshot_window(taken_at)
-    origin = {"operation": "getInventorySummaries v1", "window": window}
-    with lake.writer(partner.seller_id, day, [FBA_INVENTORY], origin) as writer:
-        for marketplace_id in partner.marketplace_ids:
-            writer.append(FBA_INVENTORY, _stock_of(partner, marketplace_id, taken_at))
-    return results_of(writer.committed, partner, (), window)
+    partner = extraction.partner
+    for day in days:
+        taken_at = check_snapshot_day(FBA_INVENTORY.name, day, extraction.clock)
+        window = snapshot_window(taken_at)
+        origin = {"operation": "getInventorySummaries v1", "window": window}
+        with extraction.writer(day, [FBA_INVENTORY], origin) as writer:
+            for marketplace_id in partner.marketplace_ids:
+                writer.append(FBA_INVENTORY, _stock_of(partner, marketplace_id, taken_at))
+        yield from results_of(writer.committed, partner, (), window)
 
 
 def _stock_of(partner: SellingPartner, marketplace_id: str, taken_at: datetime) -> pa.Table:

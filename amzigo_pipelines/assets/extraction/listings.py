@@ -6,16 +6,21 @@ columns (`flatten.py`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
 import pyarrow as pa
 
 from amzigo_pipelines.assets.extraction.flatten import LISTING_HEADERS, flatten_listings
-from amzigo_pipelines.assets.extraction.results import ExtractionResult, check_snapshot_day, results_of, snapshot_window
+from amzigo_pipelines.assets.extraction.results import (
+    Extraction,
+    ExtractionResult,
+    check_snapshot_day,
+    results_of,
+    snapshot_window,
+)
 from amzigo_pipelines.catalog.listings import LISTINGS
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
-from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.resources.lake import Lake
 from amzigo_pipelines.resources.lake_files import PartitionCommit
 from amzigo_pipelines.resources.reports import Report, report_batches, request_report
@@ -26,25 +31,26 @@ from amzigo_pipelines.resources.spapi import SellingPartner
 _DOWNLOAD_ATTEMPTS = 4
 
 
-def extract_listings(
-    partner: SellingPartner, lake: Lake, key: bytes, clock: Clock, day: date
-) -> list[ExtractionResult]:
+def extract_listings(extraction: Extraction, days: Sequence[date]) -> Iterator[ExtractionResult]:
     """Replace a day's partition of `listings` by the listings of this moment.
 
     All reports are made ready before anything is written: asking again for a report that is ready already would be
     refused for hours, downloading it again costs nothing.
 
     Args:
-        partner: acts for the seller.
-        lake: where to store.
-        key: not needed: listings have no buyers.
-        clock: the time.
-        day: UTC day; today or yesterday.
+        extraction: what it works with.
+        days: UTC days; today or yesterday.
 
     Raises:
         ExtractionRefused: another day.
         SpApiError, FlattenError, LakeWriteError, PartitionBusy: nothing was stored.
     """
+    for day in days:
+        yield from _extract_day(extraction, day)
+
+
+def _extract_day(extraction: Extraction, day: date) -> list[ExtractionResult]:
+    partner, lake, clock = extraction.partner, extraction.lake, extraction.clock
     began_at = check_snapshot_day(LISTINGS.name, day, clock)
     window = snapshot_window(began_at)
     reports: list[tuple[Report, datetime]] = []

@@ -6,7 +6,7 @@ retries (`resources/spapi*.py`), columns (`flatten.py`).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -15,14 +15,13 @@ import pyarrow.compute as pc
 
 from amzigo_pipelines.assets.extraction.flatten import FlatOrders, flatten_orders
 from amzigo_pipelines.assets.extraction.paths import FlattenError
-from amzigo_pipelines.assets.extraction.results import ExtractionResult, newest_rows, results_of, window_of
+from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionResult, newest_rows, results_of, window_of
 from amzigo_pipelines.catalog.model import INSTANT
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
-from amzigo_pipelines.clock import Clock, today
+from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.collection import collection_paused
-from amzigo_pipelines.resources.lake import Lake
-from amzigo_pipelines.resources.spapi import PERSONAL_SECTIONS, SellingPartner
+from amzigo_pipelines.resources.spapi import PERSONAL_SECTIONS
 from amzigo_pipelines.resources.spapi_pages import Page
 from amzigo_pipelines.retention.dates import earliest_pii_day, expires_on_of
 
@@ -37,23 +36,26 @@ _SECTION_COLUMNS = {
 }
 
 
-def extract_orders(partner: SellingPartner, lake: Lake, key: bytes, clock: Clock, day: date) -> list[ExtractionResult]:
-    """Replace a day's partitions of `orders` and `order_items` by what Amazon says now.
+def extract_orders(extraction: Extraction, days: Sequence[date]) -> Iterator[ExtractionResult]:
+    """Replace days' partitions of `orders` and `order_items` by what Amazon says now.
 
     An order belongs to the day of its last update. Both edges of Amazon's window are inclusive, so the sweep goes up to
     midnight and what carries that very instant is left to the next day; that holds for any precision of its clock.
 
     Args:
-        partner: acts for the seller.
-        lake: where to store.
-        key: the seller's own key for pseudonyms.
-        clock: the time.
-        day: UTC day.
+        extraction: what it works with.
+        days: UTC days, each stored as it is complete.
 
     Raises:
-        ExtractionRefused: the day isn't over.
-        SpApiError, FlattenError, LakeWriteError, PartitionBusy: nothing was stored.
+        ExtractionRefused: a day isn't over.
+        SpApiError, FlattenError, LakeWriteError, PartitionBusy: nothing was stored of that day and the later ones.
     """
+    for day in days:
+        yield from _extract_day(extraction, day)
+
+
+def _extract_day(extraction: Extraction, day: date) -> list[ExtractionResult]:
+    partner, clock = extraction.partner, extraction.clock
     start, end = window_of(day, clock)
     # What is past its date on arrival isn't asked for: it could only be thrown away.
     is_personal = day >= earliest_pii_day(today(clock))
@@ -66,8 +68,8 @@ def extract_orders(partner: SellingPartner, lake: Lake, key: bytes, clock: Clock
         "included_data": ",".join(sections),
         "personal_data": "asked for" if is_personal else "not asked for: past its date",
     }
-    with lake.writer(partner.seller_id, day, [ORDERS, ORDER_ITEMS], origin) as writer:
-        flat = _joined(_flattened(partner.search_orders(start, end, sections), key))
+    with extraction.writer(day, [ORDERS, ORDER_ITEMS], origin) as writer:
+        flat = _joined(_flattened(partner.search_orders(start, end, sections), extraction.key))
         flat = _newest(flat)
         flat, later = _within(flat, start, end)
         if later:

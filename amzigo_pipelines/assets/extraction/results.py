@@ -5,16 +5,25 @@ Belongs here: what all datasets share. Does not belong here: any one dataset.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.clock import Clock, today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.lake_files import PartitionCommit
 from amzigo_pipelines.resources.spapi import SellingPartner
+
+if TYPE_CHECKING:
+    from amzigo_pipelines.resources.lake import Lake
+    from amzigo_pipelines.resources.lake_writer import LakeWriter
+    from amzigo_pipelines.resources.platform import Platform
+    from amzigo_pipelines.resources.report_desk import ReportDesk
 
 # Amazon tells of a change after up to two minutes.
 SETTLING = timedelta(minutes=2)
@@ -25,11 +34,50 @@ class ExtractionRefused(AmzigoError):
 
 
 @dataclass(frozen=True)
+class Extraction:
+    """What a source is handed.
+
+    Attributes:
+        platform: the installation.
+        partner: acts for the seller.
+        key: the seller's own key for pseudonyms, 32 bytes.
+        restating: days that are fetched again only in case Amazon changed them: what is as before is not written.
+    """
+
+    platform: Platform
+    partner: SellingPartner
+    key: bytes = field(repr=False)
+    restating: frozenset[date] = frozenset()
+
+    @property
+    def lake(self) -> Lake:
+        """Where to store."""
+        return self.platform.lake
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+        return self.platform.clock
+
+    @property
+    def desk(self) -> ReportDesk:
+        """Asks for reports and keeps track of them."""
+        return self.platform.desk
+
+    def writer(
+        self, day: date, datasets: Sequence[Dataset], origin: Mapping[str, str]
+    ) -> AbstractContextManager[LakeWriter]:
+        """A writer of the seller's partitions of one day."""
+        return self.lake.writer(self.partner.seller_id, day, datasets, origin, keep_unchanged=day in self.restating)
+
+
+@dataclass(frozen=True)
 class ExtractionResult:
     """What came of one dataset's partition.
 
     Attributes:
         dataset: its name.
+        day: the partition's day.
         rows: rows that were stored.
         pii_rows: rows stored with personal data.
         pii_rows_dropped: rows whose personal data was past its date already and was not stored.
@@ -38,9 +86,11 @@ class ExtractionResult:
         bytes: size of the encrypted files.
         warnings: what a person should know, though nothing failed.
         window: what time it covers, as text.
+        is_unchanged: True where Amazon says what is stored already, and nothing was written.
     """
 
     dataset: str
+    day: date
     rows: int
     pii_rows: int
     pii_rows_dropped: int
@@ -49,6 +99,7 @@ class ExtractionResult:
     bytes: int
     warnings: tuple[str, ...]
     window: str
+    is_unchanged: bool = False
 
 
 def results_of(
@@ -58,6 +109,7 @@ def results_of(
     return [
         ExtractionResult(
             dataset=commit.dataset,
+            day=commit.day,
             rows=commit.rows,
             pii_rows=commit.pii_rows,
             pii_rows_dropped=commit.pii_rows_dropped,
@@ -66,6 +118,7 @@ def results_of(
             bytes=commit.bytes,
             warnings=tuple(warnings),
             window=window,
+            is_unchanged=commit.is_unchanged,
         )
         for commit in commits
     ]
