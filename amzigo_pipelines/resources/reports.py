@@ -13,6 +13,7 @@ import random
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import pyarrow as pa
@@ -47,11 +48,18 @@ class Report:
         report_type: Amazon's type.
         marketplace_id: the first marketplace it was asked for.
         document_id: names the document; its link is asked for just before each download, since it lives 5 minutes.
+        report_id: Amazon's id of the report, unique within the seller.
+        asked_at: when it was asked for, or for those that Amazon makes by itself, made.
+        start, end: the window of its data, where it has one.
     """
 
     report_type: str
     marketplace_id: str
     document_id: str = field(repr=False)
+    report_id: str = ""
+    asked_at: datetime | None = None
+    start: datetime | None = None
+    end: datetime | None = None
 
 
 def request_report(

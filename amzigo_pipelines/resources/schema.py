@@ -220,3 +220,27 @@ rate_buckets = sa.Table(
     sa.Column("burst", sa.Double, nullable=False),
     sa.Column("updated_at", Instant, nullable=False),
 )
+
+# The ledger of reports: one row a request. Which report, for what, and how far it has come; never what is in it.
+reports = sa.Table(
+    "reports",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("order_key", sa.String(64), nullable=False),  # hash of everything that tells two orders apart
+    sa.Column("seller_id", sa.String(32), nullable=False),
+    sa.Column("report_type", sa.String(128), nullable=False),
+    sa.Column("marketplace_ids", sa.Text, nullable=False),  # sorted, joined with ","
+    sa.Column("starts_at", Instant),
+    sa.Column("ends_at", Instant),
+    sa.Column("options_hash", sa.String(64), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # asking, asked, done, cancelled, fatal, spoiled
+    sa.Column("report_id", sa.String(64)),  # NULL while asking
+    sa.Column("document_id", sa.Text),
+    sa.Column("asked_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant),
+    sa.Column("retry_at", Instant),  # cancelled or fatal: not worth asking again before
+    sa.Column("attempts", sa.Integer, nullable=False),  # requests in a row that came to nothing, this one included
+    sqlite_autoincrement=True,
+)
+sa.Index("reports_order", reports.c.order_key, reports.c.number)
+sa.Index("reports_retry", reports.c.state, reports.c.retry_at)

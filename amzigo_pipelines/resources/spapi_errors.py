@@ -157,6 +157,18 @@ class ReportLate(ReportError):
     is_retryable = True
 
 
+class ReportDeferred(ReportError):
+    """Asking for the report now would be in vain: it was given up, or Amazon makes it anew only later.
+
+    Attributes:
+        retry_at: from when on it is worth asking again.
+    """
+
+    def __init__(self, asked: Asked, sentence: str, retry_at: datetime) -> None:
+        super().__init__(asked, sentence)
+        self.retry_at = retry_at
+
+
 class ReportNotTabular(ReportError):
     """The report is DONE, but its content is no table: an error sentence, or nothing at all."""
 

@@ -209,6 +209,10 @@ class ReportsOperations(Protocol):
         """`getReport`."""
         ...
 
+    def get_reports(self, **parameters: Any) -> Answer:
+        """`getReports`."""
+        ...
+
     def get_report_document(self, document_id: str, **parameters: Any) -> Answer:
         """`getReportDocument`; without `download`, the metadata alone."""
         ...

@@ -60,7 +60,8 @@ class Turns:
         has_news = not rows or not ids <= self._known_ids
         self._known_ids |= ids
         self._pages_without_news = 0 if has_news else self._pages_without_news + 1
-        token = (answer.payload.get("pagination") or {}).get("nextToken")
+        # getReports has its token beside the rows, the others in an object of its own.
+        token = (answer.payload.get("pagination") or answer.payload).get("nextToken")
         if token is None or token == "":
             return False
         if not isinstance(token, str):

@@ -1,0 +1,57 @@
+"""A process that asks for a report, and is killed at a given moment where a test wants it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.home import load_home
+from amzigo_pipelines.resources.keks import KekStore
+from amzigo_pipelines.resources.keys import KeyStore
+from amzigo_pipelines.resources.report_desk import ReportDesk, ReportOrder
+from amzigo_pipelines.resources.reports import Report
+from amzigo_pipelines.resources.sellers import SellerRegistry
+from amzigo_pipelines.resources.spapi import SellingPartner
+from amzigo_pipelines.resources.spapi_auth import credentials_for, endpoint_for
+
+SELLER = "ATESTSELLER1"
+ORDER = ReportOrder("GET_MERCHANT_LISTINGS_ALL_DATA", ("ATVPDKIKX0DER",))
+
+
+def die(*_: Any, **__: Any) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    folder, now, action, *moment = sys.argv[1:]
+    home = load_home(Path(folder))
+    clock = VirtualClock(datetime.fromisoformat(now))
+    control = ControlDatabase(home.database_url)
+    sellers = SellerRegistry(control, KeyStore(control, KekStore(home), clock), clock)
+    partner = SellingPartner(
+        sellers.get(SELLER), sellers.refresh_token(SELLER), credentials_for(home), endpoint_for(home), clock
+    )
+    desk = ReportDesk(control, clock)
+    if action == "die":
+        from amzigo_pipelines.resources.report_ledger import ReportLedger
+        from amzigo_pipelines.resources.spapi_library import ReportsClient
+
+        if moment == ["before"]:
+            ReportsClient.create_report = die
+        else:
+            ReportLedger.asked = die  # type: ignore[method-assign]
+    if action == "collect":
+        report = desk.collect(partner, ORDER)
+        assert isinstance(report, Report)
+        print(report.report_id)
+    else:
+        desk.ask_ahead(partner, [ORDER])
+        print("asked", flush=True)
+        time.sleep(60)
