@@ -19,6 +19,8 @@ from amzigo_pipelines.errors import AmzigoError
 STRING = pa.string()
 INTEGER = pa.int64()
 BOOLEAN = pa.bool_()
+# Rates and ratios only; never money.
+RATIO = pa.float64()
 INSTANT = pa.timestamp("us", tz="UTC")
 DATE = pa.date32()
 # Four decimals hold every currency of an Amazon marketplace; money is never a float.

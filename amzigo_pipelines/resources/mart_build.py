@@ -50,6 +50,11 @@ class Mart(Protocol):
         """Comment of each column."""
         ...
 
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """Datasets of the catalog that it reads from staging."""
+        ...
+
 
 def build_marts(connection: duckdb.DuckDBPyConnection, database: str, marts: Sequence[Mart]) -> dict[str, int]:
     """Build marts, in the order given, from the staging of an attached file.

@@ -121,7 +121,7 @@ class MartFiller:
             # Two transactions: a few hundred small ones would cost half a second, and marts made from rows that are not
             # committed yet take three times as long.
             connection.execute("BEGIN")
-            staging.create_staging(connection, _FRESH)
+            staging.create_staging(connection, _FRESH, staging.datasets_of(new.marts))
             kept = _carry_over(connection, new.plan, former) if former else set()
             changed = {key: partition for key, partition in new.plan.partitions.items() if key not in kept}
             staging.load(connection, _FRESH, self._lake, seller_id, changed)

@@ -3,14 +3,14 @@
 Belongs here: staging's tables, what is loaded and what the lake has now, and the loading. Does not belong here: what is
 made of it (`mart_build.py`) and where the file lies (`warehouse.py`).
 
-Staging has the `business` and `pseudonym` columns of every dataset, and `day`. It has no column for PII, so no mart can
-reach any.
+Staging has the `business` and `pseudonym` columns of the datasets that marts read, and `day`. It has no column for PII, so
+no mart can reach any.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -26,6 +26,7 @@ from amzigo_pipelines.resources.duckdb_session import quoted, text_literal
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.keys import KeyStore
     from amzigo_pipelines.resources.lake import Lake
+    from amzigo_pipelines.resources.mart_build import Mart
 
 STAGED_FAMILIES = (RetentionClass.BUSINESS, RetentionClass.PSEUDONYM)
 # ISO 4217: digits after the decimal point, where they are not two.
@@ -69,22 +70,22 @@ class Plan:
     rows: int
 
 
-def make_plan(lake: Lake, keys: KeyStore, seller_id: str, as_of: date) -> Plan:
-    """What staging of a seller should hold on a day: the lake's current partitions that live.
+def make_plan(lake: Lake, keys: KeyStore, seller_id: str, as_of: date, datasets: Collection[str]) -> Plan:
+    """What staging of a seller should hold on a day: the lake's current partitions that live, of some datasets.
 
     A partition whose business family is dead is not in it; one whose pseudonyms are dead is in it without them.
     """
     alive = {record.key_id for record in keys.alive(seller_id)}
     living: dict[tuple[str, date], dict[str, date]] = {}
     for file in lake.files(seller_id=seller_id, families=STAGED_FAMILIES, state="current"):
-        if file.expires_on > as_of and file.key_id in alive:
+        if file.dataset in datasets and file.expires_on > as_of and file.key_id in alive:
             living.setdefault((file.dataset, file.day), {})[str(file.family)] = file.expires_on
     partitions: dict[tuple[str, date], Partition] = {}
     deaths: list[date] = []
     rows = 0
     for record in lake.partitions(seller_id):
         families = living.get((record.dataset, record.day), {})
-        if record.dataset not in DATASETS or (record.rows and RetentionClass.BUSINESS.value not in families):
+        if record.dataset not in datasets or (record.rows and RetentionClass.BUSINESS.value not in families):
             continue
         text = ",".join(f"{family}:{expires_on}" for family, expires_on in sorted(families.items()))
         partitions[record.dataset, record.day] = Partition(record.version, text if record.rows else "")
@@ -95,24 +96,36 @@ def make_plan(lake: Lake, keys: KeyStore, seller_id: str, as_of: date) -> Plan:
     return Plan(partitions, min(deaths, default=longest), rows)
 
 
+def datasets_of(marts: Iterable[Mart]) -> frozenset[str]:
+    """The datasets that some marts read."""
+    return frozenset(name for mart in marts for name in mart.datasets)
+
+
 def schema_fingerprint() -> str:
     """Changes when staging's columns do; a file with another fingerprint is not carried over."""
     text = ";".join(f"{name}({_columns(dataset)})" for name, dataset in DATASETS.items())
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def create_staging(connection: duckdb.DuckDBPyConnection, database: str) -> None:
-    """Make staging's tables in an attached database, empty but for marketplaces and currencies."""
+def create_staging(connection: duckdb.DuckDBPyConnection, database: str, datasets: Collection[str] = DATASETS) -> None:
+    """Make staging's tables in an attached database, empty but for facts of marketplaces and currencies.
+
+    Args:
+        connection: a session with the database attached.
+        database: its name.
+        datasets: those that get a table: what is not loaded is missing, and not empty.
+    """
     schema = f"{quoted(database)}.staging"
     connection.execute(f"CREATE SCHEMA {schema}")
-    for dataset in DATASETS.values():
-        connection.execute(f"CREATE TABLE {schema}.{quoted(dataset.name)} ({_columns(dataset)})")
+    for name in DATASETS:
+        if name in datasets:
+            connection.execute(f"CREATE TABLE {schema}.{quoted(name)} ({_columns(DATASETS[name])})")
     connection.execute(
         f"CREATE TABLE {schema}.loaded_partitions (dataset VARCHAR, day DATE, version INTEGER, families VARCHAR)"
     )
     connection.execute(f"CREATE TABLE {schema}.build (seller_id VARCHAR, version INTEGER, schema_fingerprint VARCHAR)")
     connection.execute(
-        f"CREATE TABLE {schema}.marketplaces "
+        f"CREATE TABLE {schema}.marketplace_facts "
         "(marketplace_id VARCHAR, country VARCHAR, currency VARCHAR, time_zone VARCHAR)"
     )
     # Literals and not bound values: DuckDB's client imports pandas to look at what is bound, two seconds for nothing.
@@ -120,7 +133,7 @@ def create_staging(connection: duckdb.DuckDBPyConnection, database: str) -> None
         f"({', '.join(map(text_literal, (m.marketplace_id, m.country, m.currency, m.time_zone)))})"
         for m in MARKETPLACES.values()
     )
-    connection.execute(f"INSERT INTO {schema}.marketplaces VALUES {zones}")
+    connection.execute(f"INSERT INTO {schema}.marketplace_facts VALUES {zones}")
     connection.execute(f"CREATE TABLE {schema}.currencies (currency VARCHAR, minor_digits INTEGER)")
     digits = ", ".join(
         f"({text_literal(currency)}, {_MINOR_DIGITS.get(currency, 2)})"

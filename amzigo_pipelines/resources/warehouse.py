@@ -142,7 +142,8 @@ class Warehouse:
         with self._alone(seller_id), self._clear_disk_errors():
             former = self.published(seller_id)
             self._sweep(seller_id, former)
-            plan = staging.make_plan(self._lake, self._keys, seller_id, today(self._clock))
+            datasets = staging.datasets_of(marts)
+            plan = staging.make_plan(self._lake, self._keys, seller_id, today(self._clock), datasets)
             if not plan.partitions:
                 raise NotPublished(
                     f"there is nothing of seller {seller_id} in the lake to make marts from: run 'amzigo extract' first"

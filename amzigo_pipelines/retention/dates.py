@@ -24,7 +24,8 @@ SHIPPED = "SHIPPED"
 PARTIALLY_SHIPPED = "PARTIALLY_SHIPPED"
 CANCELLED = "CANCELLED"
 
-_COLUMNS = ("created_at", "last_updated_at", "status", "first_shipped_at", "last_shipped_at")
+CLOCK_COLUMNS = ("created_at", "last_updated_at", "status", "first_shipped_at", "last_shipped_at")
+"""The columns of `orders` that the clock looks at."""
 _UTC = pa.timestamp("us")
 
 
@@ -60,7 +61,7 @@ def expires_on_of(orders: pa.Table, now: datetime) -> pa.Array:
     """
     if now.tzinfo is None:
         raise ValueError("the retention clock needs an instant with a time zone")
-    missing = [name for name in _COLUMNS if name not in orders.column_names]
+    missing = [name for name in CLOCK_COLUMNS if name not in orders.column_names]
     if missing:
         raise ExpiryUnknown(f"orders without {', '.join(missing)} have no date of death: extract these columns too")
     created = _instants(orders, "created_at")

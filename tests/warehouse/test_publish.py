@@ -158,7 +158,7 @@ def test_a_broken_grain_refuses_the_publish_and_keeps_the_old_marts(world: World
 
 def test_a_mart_with_broken_sql_is_named(world: World) -> None:
     simple(world)
-    broken = [replace(m, sql="SELECT nonsense FROM staging.orders") for m in world.marts[:1]]
+    broken = [replace(m, sql="SELECT nonsense FROM staging.orders") for m in world.marts if m.name == "orders"]
     with pytest.raises(MartBuildError, match=f'mart {broken[0].name} can\'t be built: Referenced column "nonsense"'):
         world.warehouse.publish(SELLER, broken)
 

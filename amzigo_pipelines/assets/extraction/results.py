@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 
@@ -141,6 +142,11 @@ def window_of(day: date, clock: Clock) -> tuple[datetime, datetime]:
             f"{now:%Y-%m-%d %H:%M}; try again then"
         )
     return start, end
+
+
+def local_midnight(day: date, time_zone: str) -> datetime:
+    """The first instant of a day in a time zone (IANA), in UTC."""
+    return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(time_zone)).astimezone(UTC)
 
 
 def check_snapshot_day(dataset: str, day: date, clock: Clock) -> datetime:

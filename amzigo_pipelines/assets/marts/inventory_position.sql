@@ -3,7 +3,7 @@
 -- A SKU that the newest snapshot of its marketplace no longer lists keeps its last known row, with is_current false.
 --
 -- @grain marketplace_id, sku
--- @reads staging.fba_inventory, staging.marketplaces
+-- @reads staging.fba_inventory, staging.marketplace_facts
 -- @column marketplace_id: Marketplace that was asked.
 -- @column marketplace: Country of the marketplace, ISO 3166-1 alpha-2; its identifier if it is unknown.
 -- @column sku: The seller's own identifier of the listing.
@@ -61,5 +61,5 @@ SELECT
     newest.stock_updated_at
 FROM newest
 INNER JOIN newest_days USING (marketplace_id)
-LEFT JOIN staging.marketplaces AS marketplaces USING (marketplace_id)
+LEFT JOIN staging.marketplace_facts AS marketplaces USING (marketplace_id)
 ORDER BY newest.marketplace_id, newest.sku

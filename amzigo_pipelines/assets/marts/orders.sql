@@ -4,7 +4,7 @@
 -- PII window is over), the newest version that told it is remembered, until its pseudonym dies.
 --
 -- @grain order_id
--- @reads staging.loaded_partitions, staging.marketplaces, staging.orders
+-- @reads staging.loaded_partitions, staging.marketplace_facts, staging.orders
 -- @column order_id: Amazon's order identifier.
 -- @column marketplace_id: Marketplace in which the order was placed.
 -- @column marketplace: Country of the marketplace, ISO 3166-1 alpha-2; its identifier if it is unknown.
@@ -82,7 +82,7 @@ offsets AS (
         (hours.hour AT TIME ZONE COALESCE(marketplaces.time_zone, 'UTC')) - (hours.hour AT TIME ZONE 'UTC')
             AS ahead_of_utc
     FROM hours
-    LEFT JOIN staging.marketplaces AS marketplaces USING (marketplace_id)
+    LEFT JOIN staging.marketplace_facts AS marketplaces USING (marketplace_id)
 ),
 newest AS (
     SELECT

@@ -4,7 +4,7 @@
 -- SKUs counts once for each. A SKU offered in two marketplaces has a row for each. Only days with orders have rows.
 --
 -- @grain day, marketplace_id, sku, currency
--- @reads order_items, staging.currencies, staging.marketplaces
+-- @reads order_items, staging.currencies, staging.marketplace_facts
 -- @column day: Day of the order in the marketplace's own time zone.
 -- @column marketplace_id: Marketplace in which the orders were placed.
 -- @column marketplace: Country of the marketplace, ISO 3166-1 alpha-2; its identifier if it is unknown.
@@ -83,5 +83,5 @@ SELECT
     totals.replacement_units
 FROM totals
 LEFT JOIN staging.currencies AS currencies USING (currency)
-LEFT JOIN staging.marketplaces AS marketplaces ON totals.marketplace_id = marketplaces.marketplace_id
+LEFT JOIN staging.marketplace_facts AS marketplaces ON totals.marketplace_id = marketplaces.marketplace_id
 ORDER BY totals.day, totals.marketplace_id, totals.sku, totals.currency

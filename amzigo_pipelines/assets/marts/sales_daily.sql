@@ -7,7 +7,7 @@
 -- Net sales and refund rate need the returns and transactions of Amazon, which are not extracted yet: left out.
 --
 -- @grain day, marketplace_id, currency
--- @reads order_items, orders, staging.currencies, staging.marketplaces
+-- @reads order_items, orders, staging.currencies, staging.marketplace_facts
 -- @column day: Day of the order in the marketplace's own time zone.
 -- @column marketplace_id: Marketplace in which the orders were placed.
 -- @column marketplace: Country of the marketplace, ISO 3166-1 alpha-2; its identifier if it is unknown.
@@ -146,7 +146,7 @@ SELECT
     (totals.product_sales - year_before.product_sales) / NULLIF(year_before.product_sales, 0) AS year_on_year
 FROM totals
 LEFT JOIN staging.currencies AS currencies USING (currency)
-LEFT JOIN staging.marketplaces AS marketplaces ON totals.marketplace_id = marketplaces.marketplace_id
+LEFT JOIN staging.marketplace_facts AS marketplaces ON totals.marketplace_id = marketplaces.marketplace_id
 LEFT JOIN totals AS week_before
     ON totals.marketplace_id = week_before.marketplace_id
     AND totals.currency = week_before.currency

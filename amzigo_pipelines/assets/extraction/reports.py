@@ -1,0 +1,235 @@
+"""Extracting any dataset that is a plain report: the catalog says which, this says how.
+
+Belongs here: which reports are ordered for which days, and what is written when they come, or don't. Does not belong
+here: the life of a report (`resources/report_desk.py`), from lines to rows (`report_rows.py`), any one report: a further
+one is a module in the catalog and a line in its registry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+
+import pyarrow.dataset as ds
+
+from amzigo_pipelines.assets.extraction.report_rows import RowMaker
+from amzigo_pipelines.assets.extraction.results import (
+    Extraction,
+    ExtractionResult,
+    check_snapshot_day,
+    local_midnight,
+    results_of,
+    snapshot_window,
+    window_of,
+)
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.catalog.model import Dataset, ReportShape
+from amzigo_pipelines.resources.lake_files import PartitionCommit
+from amzigo_pipelines.resources.lake_writer import LakeWriter
+from amzigo_pipelines.resources.report_desk import EmptyUnconfirmed, ReportOrder
+from amzigo_pipelines.resources.reports import Report
+from amzigo_pipelines.resources.retries import Retries
+from amzigo_pipelines.resources.spapi import SellingPartner
+from amzigo_pipelines.resources.spapi_errors import Asked, MissingRole, ReportDeferred
+
+# How often the download of ready reports is begun; a torn one starts the write anew.
+_DOWNLOAD_ATTEMPTS = 4
+_DOWNLOAD_TIME_LIMIT_S = 600.0
+# A report is used again instead of asked for anew: of the present for a moment, of the past for as long as a history
+# that was interrupted may take to be gone on with. Amazon keeps documents for longer.
+_PRESENT_FRESH_FOR = timedelta(minutes=30)
+_PAST_FRESH_FOR = timedelta(hours=24)
+# What a partition's origin says of data that Amazon neither gave nor denied.
+UNCONFIRMED = "unconfirmed"
+
+
+@dataclass
+class _Collected:
+    """The reports of one window: those that came, and those that Amazon cancelled."""
+
+    reports: list[Report] = field(default_factory=list)
+    unconfirmed: list[tuple[ReportOrder, EmptyUnconfirmed]] = field(default_factory=list)
+
+
+def extract_report(dataset: Dataset, extraction: Extraction, days: Sequence[date]) -> Iterator[ExtractionResult]:
+    """Replace days' partitions of a report's dataset by what Amazon says now.
+
+    Args:
+        dataset: one whose source has a `report`.
+        extraction: what it works with.
+        days: days without a gap, in order: local days of each marketplace; for snapshots UTC, today or yesterday.
+
+    Raises:
+        ExtractionRefused: a day isn't over, or has no snapshot any more.
+        ReportDeferred, ReportLate: Amazon does not make the report now; ask again later.
+        MissingRole: the application may not have it; the sentence names the role and what stays empty.
+        SpApiError, FlattenError, LakeWriteError, PartitionBusy: nothing was stored of that window and the later ones.
+    """
+    for window in windows_of(dataset, days):
+        yield from _extract_window(dataset, extraction, window)
+
+
+def windows_of(dataset: Dataset, days: Sequence[date]) -> list[list[date]]:
+    """Days as they are asked for together: at most `window_days`; snapshots one by one."""
+    size = 1 if dataset.source.is_snapshot else dataset.source.window_days
+    return [list(days[start : start + size]) for start in range(0, len(days), size)]
+
+
+def orders_of(dataset: Dataset, extraction: Extraction, window: Sequence[date]) -> list[ReportOrder]:
+    """The reports that a window needs: one a marketplace, or one a region."""
+    shape, now = _shape_of(dataset), extraction.clock.now()
+    orders = []
+    for marketplace_ids in _scopes(extraction.partner, shape):
+        zone = MARKETPLACES[marketplace_ids[0]].time_zone
+        start, end, not_before, fresh_for = None, None, None, _PRESENT_FRESH_FOR
+        if dataset.source.is_snapshot:
+            not_before = local_midnight(window[0], "UTC")
+        else:
+            start, after = local_midnight(window[0], zone), local_midnight(window[-1] + timedelta(days=1), zone)
+            # Both edges are inclusive. Without an end the report goes up to the moment at which it is made.
+            end = after - timedelta(seconds=1) if after <= now else None
+            if window[-1] < now.date() - timedelta(days=dataset.source.lookback_days + 1):
+                fresh_for = _PAST_FRESH_FOR
+        orders.append(
+            ReportOrder(
+                report_type=dataset.source.report_type,
+                marketplace_ids=marketplace_ids,
+                start=start,
+                end=end,
+                options=shape.options,
+                cooldown=shape.cooldown,
+                fresh_for=fresh_for,
+                not_before=not_before,
+            )
+        )
+    return orders
+
+
+def _extract_window(dataset: Dataset, extraction: Extraction, window: Sequence[date]) -> Iterator[ExtractionResult]:
+    if dataset.source.is_snapshot:
+        told = {day: snapshot_window(check_snapshot_day(dataset.name, day, extraction.clock)) for day in window}
+    else:
+        for day in window:
+            window_of(day, extraction.clock)
+        told = {day: f"{day}, in the time zone of each marketplace" for day in window}
+    collected = _collect(dataset, extraction, window)
+    warnings = _unfinished(extraction, window) if not dataset.source.is_snapshot else {}
+    _refuse_contradiction(dataset, extraction, window, collected)
+    retries = Retries(extraction.partner.sleep, attempts=_DOWNLOAD_ATTEMPTS, time_limit_s=_DOWNLOAD_TIME_LIMIT_S)
+    rows = retries.call(lambda: _write(dataset, extraction, window, collected))
+    for commit in rows.commits:
+        day = commit.day
+        found = [*warnings.get(day, ()), *rows.warnings, *(_cancelled(o, e) for o, e in collected.unconfirmed)]
+        yield from results_of([commit], extraction.partner, found, told[day])
+
+
+def _collect(dataset: Dataset, extraction: Extraction, window: Sequence[date]) -> _Collected:
+    """All reports are made ready before anything is written: to ask again for one that is ready would be refused for
+    hours, to download it again costs nothing."""
+    collected = _Collected()
+    orders = orders_of(dataset, extraction, window)
+    try:
+        extraction.desk.ask_ahead(extraction.partner, orders)
+        for order in orders:
+            outcome = extraction.desk.collect(extraction.partner, order)
+            if isinstance(outcome, Report):
+                collected.reports.append(outcome)
+            else:
+                collected.unconfirmed.append((order, outcome))
+    except MissingRole as error:
+        role = f"the role '{dataset.source.role}'" if dataset.source.role else "a role"
+        error.add(
+            f"{dataset.name} needs {role}: add it in the developer console and let the seller authorise the application "
+            f"again. Until then {dataset.name} and all columns made from it stay empty; nothing was stored"
+        )
+        raise
+    return collected
+
+
+@dataclass
+class _Written:
+    commits: list[PartitionCommit]
+    warnings: list[str]
+
+
+def _write(dataset: Dataset, extraction: Extraction, window: Sequence[date], collected: _Collected) -> _Written:
+    source = dataset.source
+    origin = {"operation": "createReport 2021-06-30", "report_type": source.report_type}
+    if collected.unconfirmed:
+        origin["empty"] = UNCONFIRMED
+        origin["cancelled_for"] = ",".join(m for order, _ in collected.unconfirmed for m in order.marketplace_ids)
+    if collected.reports:
+        origin["reports"] = ",".join(report.report_id for report in collected.reports)
+    maker = RowMaker(dataset, extraction, window)
+    with ExitStack() as stack:
+        writers: Mapping[date, LakeWriter] = {
+            day: stack.enter_context(extraction.writer(day, [dataset], origin)) for day in window
+        }
+        for report in collected.reports:
+            for day, table, expires_on in maker.rows_of(report):
+                writers[day].append(dataset, table, expires_on)
+    return _Written([commit for day in window for commit in writers[day].committed], maker.warnings())
+
+
+def _refuse_contradiction(
+    dataset: Dataset, extraction: Extraction, window: Sequence[date], collected: _Collected
+) -> None:
+    """Data that is there is not replaced by an answer that may only mean "too soon".
+
+    Raises:
+        ReportDeferred: Amazon cancelled the report of a marketplace of which there is data.
+    """
+    seller_id = extraction.partner.seller_id
+    for order, outcome in collected.unconfirmed:
+        stored = extraction.lake.scan(dataset, seller_id, window)
+        if stored is None:
+            return
+        if stored.count_rows(filter=ds.field("marketplace_id").isin(order.marketplace_ids)):
+            raise ReportDeferred(
+                Asked(seller_id, f"report {dataset.source.report_type}"),
+                f"{_cancelled(order, outcome)}; what was stored of {window[0]} to {window[-1]} before stays as it is",
+                outcome.retry_at,
+            )
+
+
+def _cancelled(order: ReportOrder, outcome: EmptyUnconfirmed) -> str:
+    countries = ", ".join(MARKETPLACES[m].country for m in order.marketplace_ids)
+    return (
+        f"empty, unconfirmed: Amazon cancelled the report for {countries}, so there is no data or it was asked for too "
+        f"soon; it is asked for again after {outcome.retry_at:%Y-%m-%d %H:%M} UTC"
+    )
+
+
+def _unfinished(extraction: Extraction, window: Iterable[date]) -> dict[date, list[str]]:
+    """For days that are not over everywhere: where not. The next night's look-back completes them."""
+    now: datetime = extraction.clock.now()
+    found: dict[date, list[str]] = {}
+    for day in window:
+        open_in = [
+            MARKETPLACES[m].country
+            for m in extraction.partner.marketplace_ids
+            if local_midnight(day + timedelta(days=1), MARKETPLACES[m].time_zone) > now
+        ]
+        if open_in:
+            found[day] = [f"not over yet in {', '.join(open_in)}: the rest comes with the next day's extraction"]
+    return found
+
+
+def _scopes(partner: SellingPartner, shape: ReportShape) -> list[tuple[str, ...]]:
+    if not shape.is_for_account:
+        return [(marketplace_id,) for marketplace_id in partner.marketplace_ids]
+    regions: dict[str, tuple[str, ...]] = {}
+    for marketplace_id in partner.marketplace_ids:
+        region = MARKETPLACES[marketplace_id].region
+        regions[region] = (*regions.get(region, ()), marketplace_id)
+    return list(regions.values())
+
+
+def _shape_of(dataset: Dataset) -> ReportShape:
+    if dataset.source.report is None:
+        raise ValueError(f"dataset {dataset.name} is no plain report: its source has no `report`")
+    return dataset.source.report
+
+
