@@ -16,7 +16,8 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from amzigo_pipelines.clock import Clock
-from amzigo_pipelines.simulator import api_control, api_inventory, api_orders, api_reports
+from amzigo_pipelines.simulator import api_ads, api_control, api_inventory, api_orders, api_reports
+from amzigo_pipelines.simulator.ads_login import ADS_CLIENT_ID, AdsLogin
 from amzigo_pipelines.simulator.answers import Answer, Refusal, errors
 from amzigo_pipelines.simulator.calls import Call, Simulator, SimulatorSettings
 from amzigo_pipelines.simulator.faults import REPLACING, Fault
@@ -57,8 +58,10 @@ def create_app(world: World, clock: Clock, settings: SimulatorSettings | None = 
         Route(path, _operation(simulator, name, function), methods=[method])
         for name, method, path, function in OPERATIONS
     ]
-    routes.append(Route("/auth/o2/token", _token(simulator), methods=["POST"]))
+    ads_login = AdsLogin(world.config, simulator.settings.token_lifetime_s)
+    routes.append(Route("/auth/o2/token", _token(simulator, ads_login), methods=["POST"]))
     routes.append(Route("/documents/{documentId}", _download(simulator), methods=["GET"]))
+    routes += api_ads.routes(simulator, ads_login)
     routes += api_control.routes(simulator)
     app = Starlette(routes=routes)
     app.state.simulator = simulator
@@ -124,13 +127,14 @@ def _origin(request: Request) -> str:
     return f"http://{host}:{port}"
 
 
-def _token(simulator: Simulator) -> Endpoint:
+def _token(simulator: Simulator, ads_login: AdsLogin) -> Endpoint:
     async def endpoint(request: Request) -> ASGIApp:
         fault = simulator.faults.take("token")
         if fault is not None and fault.kind in REPLACING:
             return _answered(simulator, "token", fault, fault.answer())
         form = (await request.body()).decode("utf-8", "replace")
-        return _answered(simulator, "token", fault, simulator.login.answer(form))
+        login = ads_login if ADS_CLIENT_ID in form else simulator.login
+        return _answered(simulator, "token", fault, login.answer(form))
 
     return endpoint
 

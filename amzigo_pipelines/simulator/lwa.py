@@ -22,6 +22,9 @@ class LoginWithAmazon:
         lifetime_s: how long an access token lives, in real seconds.
     """
 
+    client = (CLIENT_ID, CLIENT_SECRET)
+    """Id and secret of the one application that is let in."""
+
     def __init__(self, config: WorldConfig, lifetime_s: float) -> None:
         self._sellers = {profile.refresh_token: profile.seller_id for profile in config.sellers}
         self._lifetime_s = lifetime_s
@@ -34,7 +37,7 @@ class LoginWithAmazon:
             return _error(400, "invalid_request", "The request is missing a required parameter")
         if fields["grant_type"] != "refresh_token":
             return _error(400, "unsupported_grant_type", "The grant type is not supported")
-        if (fields["client_id"], fields["client_secret"]) != (CLIENT_ID, CLIENT_SECRET):
+        if (fields["client_id"], fields["client_secret"]) != self.client:
             return _error(401, "invalid_client", "Client authentication failed")
         seller_id = self._sellers.get(fields.get("refresh_token", ""))
         if seller_id is None:
