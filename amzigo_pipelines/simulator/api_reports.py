@@ -15,11 +15,13 @@ from amzigo_pipelines.simulator.answers import Answer, Refusal, as_json, instant
 from amzigo_pipelines.simulator.calls import Call, Simulator
 from amzigo_pipelines.simulator.faults import Fault
 from amzigo_pipelines.simulator.marketplaces import MARKETPLACES
+from amzigo_pipelines.simulator.report_drift import ColumnDrift
 from amzigo_pipelines.simulator.report_shelf import CANCELLED, DONE, FATAL, IN_PROGRESS, IN_QUEUE, Report
 from amzigo_pipelines.simulator.report_types import REPORT_TYPES, ReportRequest
 
 _STATUSES = (CANCELLED, DONE, FATAL, IN_PROGRESS, IN_QUEUE)
 _CHARSET_NAMES = {"cp1252": "Cp1252", "cp932": "Windows-31J", "utf-8": "UTF-8"}
+_FATES = {"fatal": FATAL, "cancelled": CANCELLED}
 _DAY_S = 86_400
 _ERROR_SENTENCE = "The report could not be made for the requested dates. Ask for at most 30 days."
 _EXPIRED_XML = (
@@ -50,6 +52,8 @@ def create_report(call: Call) -> Answer:
     if start is not None and end is not None and start > end:
         raise invalid("dataStartTime must not be later than dataEndTime.")
     settings = call.simulator.settings
+    fault = call.fault or call.simulator.faults.take(f"createReport/{report_type}")
+    fate = _FATES.get(fault.kind, "") if fault else ""
     report = Report(
         report_id=call.simulator.reports.new_id(),
         seller_id=call.profile.seller_id,
@@ -61,23 +65,29 @@ def create_report(call: Call) -> Answer:
             start=start,
             end=end,
             options={str(key): str(value) for key, value in options.items()},
+            is_localised=settings.report_localised,
+            bulk_order_lines=settings.bulk_order_lines,
         ),
         created_at=call.now.timestamp(),
         stamp=call.simulator.sealer.stamp(),
         queue_s=settings.report_queue_s,
         work_s=settings.report_work_s,
-        fate=settings.report_cooldown_status if _is_too_soon(call, report_type, marketplace_ids) else "",
+        fate=settings.report_cooldown_status if _is_too_soon(call, report_type, marketplace_ids) else fate,
+        never_ends=fault is not None and fault.kind == "never_ends",
+        drift=ColumnDrift(**fault.columns) if fault is not None and fault.kind == "columns" else None,
     )
     call.simulator.reports.add(report)
     return as_json({"reportId": report.report_id}, 202)
 
 
 def _is_too_soon(call: Call, report_type: str, marketplace_ids: list[str]) -> bool:
+    settings = call.simulator.settings
+    cooldown_s = settings.report_cooldowns_s.get(report_type, settings.report_cooldown_s)
     return any(
         report.report_type == report_type
         and {market.marketplace_id for market in report.request.markets} == set(marketplace_ids)
         and not report.fate
-        and call.simulator.sealer.age(report.stamp) < call.simulator.settings.report_cooldown_s
+        and call.simulator.sealer.age(report.stamp) < cooldown_s
         for report in call.simulator.reports.of(call.profile.seller_id)
     )
 
@@ -172,12 +182,14 @@ def download(simulator: Simulator, document_id: str, query: QueryParams, fault: 
     settings = simulator.settings
     content = simulator.sealer.open(query.get("X-Amz-Signature", ""), settings.document_link_lifetime_s)
     report = simulator.reports.by_document(document_id)
+    if fault is None and report is not None:
+        fault = simulator.faults.take(f"downloadReport/{report.report_type}")
     kind = fault.kind if fault else ""
     if content is None or content.get("document") != document_id or report is None or kind == "expired_link":
         return Answer(403, _EXPIRED_XML.encode(), "application/xml")
     if kind == "error_sentence":
         report = _saying(report, (fault.body if fault else None) or _ERROR_SENTENCE)
-    body = report.document(settings.report_charset, settings.report_compression)
+    body = report.document(settings.report_charset, settings.report_gzip_members if settings.report_compression else 0)
     if kind == "truncated_gzip" and fault is not None:
         body = body[: int(len(body) * fault.keep)]
     media_type = REPORT_TYPES[report.report_type].media_type
@@ -188,7 +200,7 @@ def download(simulator: Simulator, document_id: str, query: QueryParams, fault: 
 
 
 def _saying(report: Report, sentence: str) -> Report:
-    return Report(**{**vars(report), "_text": sentence, "_is_built": True})
+    return Report(**{**vars(report), "_text": sentence, "_is_built": True, "_documents": {}})
 
 
 def _find(call: Call) -> Report:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -39,11 +39,17 @@ class SimulatorSettings:
         report_work_s: real seconds it is IN_PROGRESS.
         report_cooldown_s: a report of the same type and marketplaces asked for within so many seconds of the last
             one fails; 0 for never.
+        report_cooldowns_s: the same for single types of report, which go before `report_cooldown_s`.
         report_cooldown_status: how it fails: `FATAL` or `CANCELLED`.
         report_compression: whether documents are gzipped.
+        report_gzip_members: of how many gzip members a document consists, as Amazon's big ones do.
         report_charset: overrides the encoding of every document, e.g. `utf-8`; None for each marketplace's own.
         report_names_charset: whether the download's Content-Type says the charset.
+        report_localised: whether the header of the listings report is in the language of the marketplace, as
+            Amazon has it in Germany and Japan.
         document_link_lifetime_s: life of a document's link.
+        bulk_order_lines: lines of the report of all orders, whatever the seller sold: its lines are repeated under
+            other order ids; 0 for what there is.
     """
 
     rate_scale: float = 1.0
@@ -53,11 +59,15 @@ class SimulatorSettings:
     report_queue_s: float = 0.02
     report_work_s: float = 0.03
     report_cooldown_s: float = 0.0
+    report_cooldowns_s: Mapping[str, float] = field(default_factory=dict)
     report_cooldown_status: str = "FATAL"
     report_compression: bool = True
+    report_gzip_members: int = 1
     report_charset: str | None = None
     report_names_charset: bool = True
+    report_localised: bool = False
     document_link_lifetime_s: float = 300.0
+    bulk_order_lines: int = 0
 
 
 @dataclass

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from amzigo_pipelines.simulator.answers import Answer, as_json, errors
+from amzigo_pipelines.simulator.report_drift import ColumnDrift
 
 REPLACING = frozenset(
     {
@@ -27,8 +28,10 @@ REPLACING = frozenset(
 """Kinds that answer instead of the operation."""
 WIRE = frozenset({"slow_body", "torn_body", "reset"})
 """Kinds that spoil how the answer is sent."""
-CONTENT = frozenset({"repeat_page", "truncated_gzip", "expired_link", "error_sentence"})
-"""Kinds that an operation carries out itself: pages, and the download of a report (`downloadReport`)."""
+REPORT = frozenset({"never_ends", "fatal", "cancelled", "columns"})
+"""Kinds that decide about a report when it is asked for (`createReport`)."""
+CONTENT = frozenset({"repeat_page", "truncated_gzip", "expired_link", "error_sentence"}) | REPORT
+"""Kinds that an operation carries out itself: pages, reports, and their download (`downloadReport`)."""
 
 
 @dataclass
@@ -37,7 +40,8 @@ class Fault:
 
     Attributes:
         operation: the operation it spoils, or `*` for all. A report's download is `downloadReport`, the token
-            endpoint `token`.
+            endpoint `token`. `createReport/GET_...` and `downloadReport/GET_...` are of one type of report only, and
+            for the kinds of `CONTENT` only.
         kind: one of `REPLACING`, `WIRE` and `CONTENT`.
         times: how often it strikes; None for ever.
         after: how many calls of the operation are let through first.
@@ -46,9 +50,10 @@ class Fault:
         retry_after: seconds for the Retry-After header of a 429.
         seconds: for `slow_body` how long the body takes.
         keep: for `torn_body` and `truncated_gzip` the share of the bytes that is sent.
+        columns: for `columns` the fields of a `ColumnDrift`.
 
     Raises:
-        ValueError: an unknown kind.
+        ValueError, TypeError: an unknown kind or field, or one that cannot be confined to a type of report.
     """
 
     operation: str
@@ -60,11 +65,15 @@ class Fault:
     retry_after: float | None = None
     seconds: float = 1.0
     keep: float = 0.5
+    columns: dict[str, Any] = field(default_factory=dict)
     struck: int = field(default=0, compare=False)
 
     def __post_init__(self) -> None:
         if self.kind not in REPLACING | WIRE | CONTENT:
             raise ValueError(f"no such fault: {self.kind}")
+        if "/" in self.operation and self.kind not in CONTENT:
+            raise ValueError(f"{self.kind} cannot be confined to one type of report")
+        ColumnDrift(**self.columns)  # complains of unknown fields
 
     def answer(self) -> Answer:
         """The answer of a kind that replaces the operation's."""
@@ -129,11 +138,15 @@ class FaultBoard:
             return [asdict(fault) for fault in self._faults]
 
     def take(self, operation: str) -> Fault | None:
-        """The fault that is due for a call of an operation, if any; counts the call against all that name it."""
+        """The fault that is due for a call of an operation, if any; counts the call against all that name it.
+
+        `*` names every operation, but not the `operation/report type` that is asked about besides it.
+        """
+        names = (operation,) if "/" in operation else (operation, "*")
         due: Fault | None = None
         with self._lock:
             for fault in self._faults:
-                if fault.operation not in (operation, "*") or fault.times == 0:
+                if fault.operation not in names or fault.times == 0:
                     continue
                 if fault.after > 0:
                     fault.after -= 1

@@ -7,9 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
 
 from amzigo_pipelines.simulator.marketplaces import Marketplace
 from amzigo_pipelines.simulator.seller_world import SellerWorld
+
+DAY_S = 86_400
+_ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,8 @@ class ReportRequest:
         markets: the marketplaces asked for, at least one.
         start, end: epoch seconds of the asked window, or None.
         options: `reportOptions` as given.
+        is_localised: whether header names that Amazon translates are translated.
+        bulk_order_lines: how many lines the report of all orders is blown up to; 0 for what there is.
     """
 
     seller: SellerWorld
@@ -30,6 +36,33 @@ class ReportRequest:
     start: float | None = None
     end: float | None = None
     options: dict[str, str] = field(default_factory=dict)
+    is_localised: bool = False
+    bulk_order_lines: int = 0
+
+    @property
+    def market_ids(self) -> frozenset[str]:
+        """The ids of the marketplaces asked for."""
+        return frozenset(market.marketplace_id for market in self.markets)
+
+    def sees(self, role: str) -> bool:
+        """Whether the application has a role, `BUYER` or `RECIPIENT`."""
+        return role in self.seller.profile.roles
+
+    def window(self) -> tuple[float, float]:
+        """First and last epoch second that count, both included; the day before `as_of` where nothing was asked."""
+        end = self.as_of if self.end is None else min(self.end, self.as_of)
+        return end - DAY_S if self.start is None else self.start, end
+
+    def is_longer_than(self, days: int) -> bool:
+        """Whether more days were asked for than a report may have; local days may have an hour more."""
+        end = self.as_of if self.end is None else self.end
+        return self.start is not None and end - self.start > days * DAY_S + 3_600
+
+    def finished_days(self, market: Marketplace) -> list[date]:
+        """The calendar days of a marketplace that the window touches and that were over by `as_of`, in order."""
+        start, end = self.window()
+        first, last = local_day(start, market), min(local_day(end, market), local_day(self.as_of, market) - _ONE_DAY)
+        return [first + timedelta(days=n) for n in range((last - first).days + 1)]
 
 
 def tab_separated(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
@@ -37,3 +70,25 @@ def tab_separated(header: Sequence[str], rows: Iterable[Sequence[object]]) -> st
     lines = ["\t".join(header)]
     lines += ["\t".join(" ".join(str(value).split()) for value in row) for row in rows]
     return "\n".join(lines) + "\n"
+
+
+def too_long(days: int) -> str:
+    """What Amazon says, instead of a table, of a window that is longer than a report may be."""
+    return (
+        f"The requested date range is too long: the report covers at most {days} days. Please ask for a shorter one.\n"
+    )
+
+
+def local_day(epoch: float, market: Marketplace) -> date:
+    """The calendar day of a marketplace on which an instant falls."""
+    return datetime.fromtimestamp(epoch, market.zone).date()
+
+
+def offset_instant(epoch: float) -> str:
+    """An instant as most flat files write it: `2026-01-31T10:11:12+00:00`."""
+    return datetime.fromtimestamp(int(epoch), UTC).isoformat()
+
+
+def local_midnight(day: date, market: Marketplace) -> int:
+    """The epoch second at which a calendar day of a marketplace begins."""
+    return int(datetime(day.year, day.month, day.day, tzinfo=market.zone).timestamp())

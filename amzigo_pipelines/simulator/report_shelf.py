@@ -11,6 +11,7 @@ import secrets
 import time
 from dataclasses import dataclass, field
 
+from amzigo_pipelines.simulator.report_drift import ColumnDrift
 from amzigo_pipelines.simulator.report_types import REPORT_TYPES, ReportRequest
 
 IN_QUEUE = "IN_QUEUE"
@@ -18,6 +19,8 @@ IN_PROGRESS = "IN_PROGRESS"
 DONE = "DONE"
 CANCELLED = "CANCELLED"
 FATAL = "FATAL"
+
+_FAST_FROM_BYTES = 1 << 22
 
 
 @dataclass
@@ -29,6 +32,8 @@ class Report:
         stamp: when it was asked for, by both clocks (see `sealing.py`).
         queue_s, work_s: real seconds it waits, then works.
         fate: FATAL or CANCELLED if it was doomed when asked for or has been cancelled; else empty.
+        never_ends: whether it stays IN_PROGRESS for ever.
+        drift: what happened to its columns, or None.
     """
 
     report_id: str
@@ -40,9 +45,12 @@ class Report:
     queue_s: float
     work_s: float
     fate: str = ""
+    never_ends: bool = False
+    drift: ColumnDrift | None = None
     document_id: str = field(default_factory=lambda: f"amzn1.spdoc.1.4.na.{secrets.token_hex(16)}.T1SYNTHETIC")
     _text: str | None = None
     _is_built: bool = False
+    _documents: dict[tuple[str, int], bytes] = field(default_factory=dict)
 
     def status(self) -> str:
         """Amazon's processing status at this moment."""
@@ -51,7 +59,7 @@ class Report:
             return CANCELLED
         if waited < self.queue_s:
             return IN_QUEUE
-        if waited < self.queue_s + self.work_s:
+        if self.never_ends or waited < self.queue_s + self.work_s:
             return IN_PROGRESS
         if self.fate:
             return self.fate
@@ -60,23 +68,34 @@ class Report:
     def text(self) -> str | None:
         """The content, made when first needed; None if there is no data."""
         if not self._is_built:
-            self._text = REPORT_TYPES[self.report_type].build(self.request)
+            text = REPORT_TYPES[self.report_type].build(self.request)
+            self._text = self.drift.applied_to(text) if text and self.drift else text
             self._is_built = True
         return self._text
 
-    def document(self, charset: str | None, compress: bool) -> bytes:
-        """The content as bytes.
+    def document(self, charset: str | None, gzip_members: int) -> bytes:
+        """The content as bytes, made once.
 
         Args:
-            charset: overrides the encoding of the first marketplace.
-            compress: whether to gzip.
+            charset: overrides the encoding of the document.
+            gzip_members: how many gzip members it has, cut anywhere; 0 for no compression.
         """
-        raw = (self.text() or "").encode(self.charset(charset), "replace")
-        return gzip.compress(raw, mtime=0) if compress else raw
+        key = (self.charset(charset), gzip_members)
+        if key not in self._documents:
+            raw = (self.text() or "").encode(key[0], "replace")
+            self._documents[key] = _compressed(raw, gzip_members) if gzip_members else raw
+        return self._documents[key]
 
     def charset(self, override: str | None) -> str:
         """The encoding of the document, by Python's name."""
-        return override or self.request.markets[0].report_charset
+        return override or REPORT_TYPES[self.report_type].charset or self.request.markets[0].report_charset
+
+
+def _compressed(raw: bytes, members: int) -> bytes:
+    step = -(-len(raw) // members) or 1
+    level = 1 if len(raw) >= _FAST_FROM_BYTES else 9
+    starts = range(0, max(len(raw), 1), step)
+    return b"".join(gzip.compress(raw[start : start + step], level, mtime=0) for start in starts)
 
 
 class ReportShelf:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amzigo_pipelines.simulator import report_listings
+from amzigo_pipelines.simulator import report_all_orders, report_listings
 from amzigo_pipelines.simulator.report_request import ReportRequest
 
 __all__ = ["REPORT_TYPES", "ReportRequest", "ReportType"]
@@ -25,14 +25,17 @@ class ReportType:
         build: makes the content; None when there is no data, which ends in CANCELLED.
         media_type: of the document.
         is_requestable: False for reports that Amazon makes by itself and that can only be listed.
+        charset: of the document, by Python's name; None for that of the first marketplace.
     """
 
     build: Callable[[ReportRequest], str | None]
     media_type: str = "text/plain"
     is_requestable: bool = True
+    charset: str | None = None
 
 
 REPORT_TYPES: dict[str, ReportType] = {
+    "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL": ReportType(report_all_orders.build),
     "GET_MERCHANT_LISTINGS_ALL_DATA": ReportType(report_listings.build),
 }
 """Every known report by Amazon's name for its type."""
