@@ -9,13 +9,18 @@ run does.
 
 from collections.abc import Iterator
 from datetime import date, timedelta
+from zoneinfo import ZoneInfo
 
 import dagster as dg
 
+from amzigo_pipelines.assets.extraction.extract import datasets_of
 from amzigo_pipelines.assets.partitions import SELLER_TAG, SELLERS, partition_key, range_tags, ranges_of
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.labels import ORDER_KEYS
+from amzigo_pipelines.resources.labels import lake_key
 from amzigo_pipelines.resources.platform import Platform
+from amzigo_pipelines.resources.report_ledger import Request
 
 EXTRACTION_JOB = "daily_extraction"
 PUBLISH_JOB = "publish_marts"
@@ -55,11 +60,23 @@ def align_seller_partitions(instance: dg.DagsterInstance, platform: Platform) ->
     return wanted
 
 
-def missing_order_days(platform: Platform, seller_id: str, last: date) -> list[date]:
-    """Days of the last `CATCH_UP_DAYS` up to `last` for which the lake has no orders partition of the seller."""
+def missing_days(platform: Platform, seller_id: str, last: date) -> dict[tuple[date, date], list[str]]:
+    """What the lake lacks of the last `CATCH_UP_DAYS` up to `last`: unbroken ranges of days, with their datasets.
+
+    Snapshots are left out, as Amazon keeps no history of them, and so are sources that the seller has not connected.
+    """
     first = max(platform.home.first_day, last - timedelta(days=CATCH_UP_DAYS - 1))
-    there = {record.day for record in platform.lake.partitions(seller_id, "orders")}
-    return [day for n in range((last - first).days + 1) if (day := first + timedelta(days=n)) not in there]
+    there: dict[str, set[date]] = {name: set() for name in DATASETS}
+    for record in platform.lake.partitions(seller_id):
+        if record.dataset in there:
+            there[record.dataset].add(record.day)
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    found: dict[tuple[date, date], list[str]] = {}
+    for name in datasets_of(platform, seller_id):
+        if not DATASETS[name].source.is_snapshot:
+            for bounds in ranges_of(day for day in days if day not in there[name]):
+                found.setdefault(bounds, []).append(name)
+    return dict(sorted(found.items()))
 
 
 @dg.schedule(
@@ -67,21 +84,21 @@ def missing_order_days(platform: Platform, seller_id: str, last: date) -> list[d
     cron_schedule="30 0 * * *",
     execution_timezone="UTC",
     default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every night: yesterday for every connected seller, and order days that were missed.",
+    description="Every night: yesterday for every connected seller, and days that were missed.",
 )
 def daily_extraction_schedule(
     context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Ask for yesterday of every seller, and for order days of the last month that are missing."""
+    """Ask for yesterday of every seller, and for days of the last month that are missing."""
     sellers = align_seller_partitions(context.instance, platform)
     if not sellers:
         yield dg.SkipReason("No seller is connected: amzigo seller add")
     yesterday = today(platform.clock) - timedelta(days=1)
     for seller_id in sellers:
-        for first, last in ranges_of(missing_order_days(platform, seller_id, yesterday - timedelta(days=1))):
+        for (first, last), names in missing_days(platform, seller_id, yesterday - timedelta(days=1)).items():
             yield dg.RunRequest(
                 run_key=f"{yesterday}|{seller_id}|{first}..{last}",
-                asset_selection=list(ORDER_KEYS),
+                asset_selection=[lake_key(name) for name in names],
                 tags=range_tags(first, last, seller_id),
             )
         yield dg.RunRequest(
@@ -89,6 +106,56 @@ def daily_extraction_schedule(
             partition_key=partition_key(yesterday, seller_id),
             tags={SELLER_TAG: seller_id},
         )
+
+
+@dg.sensor(
+    job=extraction_job,
+    minimum_interval_seconds=600,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description=(
+        "Asks again for reports that Amazon gave up, cancelled or was late with, once its cooldown is over: a deferred "
+        "report holds up nothing else."
+    ),
+)
+def deferred_extraction(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask for the partitions of reports that came to nothing and may be asked for again now."""
+    known = set(align_seller_partitions(context.instance, platform))
+    asked = 0
+    for request in platform.desk.due_again():
+        wanted = deferred_days(platform, request)
+        if wanted is None or request.seller_id not in known or _is_extracting(context.instance, request.seller_id):
+            continue
+        name, first, last = wanted
+        asked += 1
+        yield dg.RunRequest(
+            run_key=f"report {request.number}|{request.attempts}|{request.retry_at}",
+            asset_selection=[lake_key(name)],
+            **(
+                {"partition_key": partition_key(first, request.seller_id), "tags": {SELLER_TAG: request.seller_id}}
+                if first == last
+                else {"tags": range_tags(first, last, request.seller_id)}
+            ),
+        )
+    if not asked:
+        yield dg.SkipReason("No report is deferred, or none may be asked for again yet.")
+
+
+def deferred_days(platform: Platform, request: Request) -> tuple[str, date, date] | None:
+    """Dataset, first and last day of a report that came to nothing; None where it can't be had any more."""
+    names = [d.name for d in DATASETS.values() if d.source.report_type == request.report_type and d.source.report]
+    if not names:
+        return None
+    yesterday = today(platform.clock) - timedelta(days=1)
+    if request.start is None:
+        # A snapshot of the night's day; tomorrow it is past.
+        return (names[0], yesterday, yesterday) if request.asked_at.date() > yesterday else None
+    zone = ZoneInfo(MARKETPLACES[request.marketplace_ids[0]].time_zone)
+    first = request.start.astimezone(zone).date()
+    last = yesterday if request.end is None else min(yesterday, request.end.astimezone(zone).date())
+    first = max(first, platform.home.first_day)
+    return (names[0], first, last) if first <= last else None
 
 
 @dg.sensor(
@@ -151,4 +218,4 @@ def _is_extracting(instance: dg.DagsterInstance, seller_id: str) -> bool:
 
 JOBS = (extraction_job, publish_job, pii_retention_job)
 SCHEDULES = (daily_extraction_schedule, pii_retention_schedule)
-SENSORS = (publish_after_extraction,)
+SENSORS = (publish_after_extraction, deferred_extraction)

@@ -10,12 +10,13 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from amzigo_pipelines.catalog.rates import RATES, Rate
 from amzigo_pipelines.resources.rate_buckets import ALL_SELLERS, Account, RateBuckets
 from amzigo_pipelines.resources.retries import Sleep
-from amzigo_pipelines.resources.spapi_errors import Asked, TurnTooLate
+from amzigo_pipelines.resources.spapi_errors import Asked, NoTurnYet, TurnTooLate
 
 # A request may be quicker on its way than the one before it, which Amazon then takes for too soon: whoever has to wait
 # waits a little longer. It shifts a queue as a whole and does not slow it down.
@@ -33,6 +34,11 @@ class Pacer:
 
     def before(self, operation: str) -> None:
         """Called before every request of an operation; returns when it may be sent."""
+
+    @contextmanager
+    def without_waiting(self) -> Iterator[None]:
+        """Within the block `before` raises `NoTurnYet` where it would have to wait."""
+        yield
 
     def learn(self, operation: str, rate: float | None) -> None:
         """Take over the rate (requests a second) that an answer stated."""
@@ -76,6 +82,7 @@ class SharedPacer(Pacer):
         self._limits = {operation: rate.scaled(scale) for operation, rate in rates.items()}
         self._sleep = sleep
         self._longest_wait_s = longest_wait_s
+        self._may_wait = True
         self._taken: dict[str, tuple[int, float]] = {}  # tokens in hand, and until when they are good
 
     def before(self, operation: str) -> None:
@@ -83,6 +90,7 @@ class SharedPacer(Pacer):
 
         Raises:
             TurnTooLate: it is too far off; nothing was reserved.
+            NoTurnYet: within `without_waiting`, it is not at once; nothing was reserved.
             ControlError: the control database refused.
         """
         limit = self._limits.get(operation)
@@ -92,7 +100,10 @@ class SharedPacer(Pacer):
         if in_hand and time.monotonic() < good_until:
             self._taken[operation] = (in_hand - 1, good_until)
             return
-        turn = self._buckets.reserve(self._account(operation, limit), limit, self._longest_wait_s)
+        longest_wait_s = self._longest_wait_s if self._may_wait else 0.0
+        turn = self._buckets.reserve(self._account(operation, limit), limit, longest_wait_s)
+        if not turn.tokens and not self._may_wait:
+            raise NoTurnYet(Asked(self._seller_id, operation), "no turn yet", retry_after_s=turn.wait_s)
         if not turn.tokens:
             raise TurnTooLate(
                 Asked(self._seller_id, operation),
@@ -105,6 +116,15 @@ class SharedPacer(Pacer):
         self._taken[operation] = (turn.tokens - 1, time.monotonic() + _TAKEN_TOGETHER_FOR_S)
         if turn.wait_s > 0:
             self._sleep(turn.wait_s + min(_LONGEST_MARGIN_S, _MARGIN_OF_INTERVAL / turn.rate_per_s))
+
+    @contextmanager
+    def without_waiting(self) -> Iterator[None]:
+        """Within the block `before` raises `NoTurnYet` where it would have to wait."""
+        self._may_wait, before = False, self._may_wait
+        try:
+            yield
+        finally:
+            self._may_wait = before
 
     def learn(self, operation: str, rate: float | None) -> None:
         """Correct the bucket where Amazon states another rate than we reckon with."""

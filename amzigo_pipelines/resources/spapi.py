@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
@@ -97,13 +97,14 @@ class SellingPartner:
         self.marketplace_ids = tuple(seller.marketplace_ids)
         self.clock = clock
         self.sleep = sleep
+        self._pacer = pacer or Pacer()
         self._calls = Calls(
             seller,
             refresh_token,
             credentials,
             endpoint,
             retries=retries or Retries(sleep),
-            pacer=pacer or Pacer(),
+            pacer=self._pacer,
             http=http,
             deadline_s=deadline_s,
         )
@@ -210,6 +211,10 @@ class SellingPartner:
     def call(self, operation: str, ask: Callable[[], Answer], required: dict[str, type]) -> Answer:
         """One call of one operation, retried as its failures allow. See `Calls.call`."""
         return self._calls.call(operation, ask, required)
+
+    def without_waiting(self) -> AbstractContextManager[None]:
+        """Within the block a call that would have to wait for its turn raises `NoTurnYet` instead."""
+        return self._pacer.without_waiting()
 
     def reports_of(self, marketplace_id: str) -> ReportsOperations:
         """The library's reports client for the region of a marketplace."""

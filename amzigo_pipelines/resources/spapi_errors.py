@@ -105,6 +105,12 @@ class TurnTooLate(Throttled):
     """Amazon's allowance is used up for so long that waiting here makes no sense; nothing was sent."""
 
 
+class NoTurnYet(TurnTooLate):
+    """The next turn is in the future, and the caller has better things to do than to wait for it; nothing was sent."""
+
+    is_retryable = False
+
+
 class AmazonUnavailable(SpApiError):
     """Amazon's trouble, or the network's: 5xx, a broken connection, no answer in time."""
 

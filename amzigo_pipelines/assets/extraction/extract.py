@@ -12,11 +12,13 @@ from datetime import date, timedelta
 from amzigo_pipelines.assets.extraction.inventory import extract_inventory
 from amzigo_pipelines.assets.extraction.listings import extract_listings
 from amzigo_pipelines.assets.extraction.orders import extract_orders
+from amzigo_pipelines.assets.extraction.reports import orders_of, windows_of
 from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionRefused, ExtractionResult
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.platform import Platform
+from amzigo_pipelines.resources.report_desk import ReportOrder
 
 __all__ = ["SOURCES", "ExtractionRefused", "ExtractionResult", "extract_partition", "extract_partitions"]
 
@@ -64,6 +66,7 @@ def extract_partitions(
     with platform.selling_partner(seller_id) as partner:
         earlier = _lookback(platform, [DATASETS[name] for name in source], days)
         extraction = Extraction(platform, partner, platform.keys.pseudonymiser(seller_id), frozenset(earlier))
+        _ask_ahead(extraction, days, ahead)
         yield from _EXTRACTS[source](extraction, [*earlier, *days])
 
 
@@ -76,6 +79,23 @@ def extract_partition(platform: Platform, seller_id: str, day: date, datasets: S
     source = _source_of(datasets)
     by_name = {r.dataset: r for r in extract_partitions(platform, seller_id, [day], source) if r.day == day}
     return [by_name[name] for name in source]
+
+
+def _ask_ahead(extraction: Extraction, days: Sequence[date], datasets: Collection[str]) -> None:
+    """Ask for the reports of datasets to come, as far as Amazon's allowance goes without waiting for it."""
+    orders: list[ReportOrder] = []
+    for dataset in (DATASETS[name] for name in datasets):
+        if dataset.source.report is not None:
+            wanted = [*_lookback(extraction.platform, [dataset], days), *days]
+            for window in windows_of(dataset, wanted[-1:] if dataset.source.is_snapshot else wanted):
+                orders += orders_of(dataset, extraction, window)
+    with extraction.partner.without_waiting():
+        extraction.desk.ask_ahead(extraction.partner, orders)
+
+
+def datasets_of(platform: Platform, seller_id: str) -> list[str]:
+    """The datasets that can be extracted for a seller: all but those of sources that it has not connected."""
+    return [name for name in DATASETS]
 
 
 def _source_of(datasets: Sequence[str]) -> tuple[str, ...]:
