@@ -1,30 +1,33 @@
 """A report's bytes on their way to Arrow: gunzip, decode, split into rows; a few megabytes at a time, never on disk.
 
-Belongs here: formats. Does not belong here: HTTP (`reports.py`) and what the columns mean (`assets/extraction/`).
+Belongs here: formats. Does not belong here: HTTP (`reports.py`), which column is which (`report_headers.py`), values
+(`report_values.py`).
 """
 
 from __future__ import annotations
 
 import codecs
 import io
+import json
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as csv
 
-from amzigo_pipelines.resources.spapi_errors import (
-    Asked,
-    DownloadFailed,
-    ReportColumnsChanged,
-    ReportNotTabular,
-    ReportUnreadable,
-)
+from amzigo_pipelines.catalog.model import UNCLASSIFIED
+from amzigo_pipelines.resources.report_headers import Drift, Wanted, layout_of
+from amzigo_pipelines.resources.spapi_errors import Asked, DownloadFailed, ReportUnreadable
 
 _BLOCK_BYTES = 1 << 20
 _MAX_HEADER_BYTES = 1 << 16
+# What tells a byte order mark.
+_MARK_BYTES = 4
 # Python knows Amazon's "Windows-31J" and "Cp1252" under other names than their own.
 _CODECS = {"windows-31j": "cp932", "cp1252": "cp1252", "shift_jis": "cp932", "sjis": "cp932", "iso-8859-1": "cp1252"}
+# ASCII bytes mean the same wherever a character begins.
+_ASCII_ALIKE = ("utf-8", "cp1252", "cp932")
 
 
 def gunzip(asked: Asked, chunks: Iterable[bytes]) -> Iterator[bytes]:
@@ -43,12 +46,13 @@ def gunzip(asked: Asked, chunks: Iterable[bytes]) -> Iterator[bytes]:
                     break
                 member, is_open = zlib.decompressobj(wbits=31), True
             try:
-                data = member.decompress(chunk)
+                # In bounded pieces: a few bytes may stand for a thousand times as many.
+                data = member.decompress(chunk, _BLOCK_BYTES)
             except zlib.error:
                 raise DownloadFailed(asked, "the report's compressed content is damaged: try again") from None
             if data:
                 yield data
-            chunk = member.unused_data if member.eof else b""
+            chunk = member.unused_data if member.eof else member.unconsumed_tail
             is_open = not member.eof
     if is_open:
         raise DownloadFailed(asked, "the report's compressed content ends in the middle: try again")
@@ -70,27 +74,30 @@ def charset_of(content_type: str | None) -> str | None:
 def to_utf8(asked: Asked, chunks: Iterable[bytes], charset: str | None, fallback: str) -> Iterator[bytes]:
     """Text in any charset as UTF-8.
 
-    Where no charset is named: a byte order mark decides; else the first chunk with anything beyond ASCII is taken for
-    UTF-8 if it is valid as such, and for `fallback` if not.
+    A byte order mark decides, then the charset that is named; where there is neither, the first chunk with anything
+    beyond ASCII is taken for UTF-8 if it is valid as such, and for `fallback` if not.
 
     Raises:
         ReportUnreadable: the bytes are not of the charset.
     """
-    chosen = charset
+    chosen = charset or fallback
     decoder: codecs.IncrementalDecoder | None = None
-    is_first = True
     try:
-        for chunk in chunks:
-            if is_first and chunk.startswith(codecs.BOM_UTF8):
-                chunk, chosen = chunk[len(codecs.BOM_UTF8) :], "utf-8"
-            is_first = False
-            if chunk.isascii() and decoder is None:
+        for place, chunk in enumerate(_with_whole_mark(chunks)):
+            if place == 0 and chunk.startswith(codecs.BOM_UTF8):
+                chunk, charset = chunk[len(codecs.BOM_UTF8) :], "utf-8"
+            elif place == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+                charset = "utf-16"
+            # ASCII is the same in all that Amazon writes, unless it ends a character that began before.
+            if chunk.isascii() and (decoder is None or (chosen in _ASCII_ALIKE and not decoder.getstate()[0])):
                 yield chunk
                 continue
             if decoder is None:
-                chosen = chosen or ("utf-8" if _is_utf8(chunk) else fallback)
+                chosen = charset or ("utf-8" if _is_utf8(chunk) else fallback)
                 decoder = codecs.getincrementaldecoder(chosen)("strict")
-            yield decoder.decode(chunk).encode()
+            text = decoder.decode(chunk)
+            # Of UTF-8 only the check is needed.
+            yield chunk if chosen == "utf-8" else text.encode()
         if decoder is not None:
             yield decoder.decode(b"", final=True).encode()
     except UnicodeError:
@@ -99,55 +106,111 @@ def to_utf8(asked: Asked, chunks: Iterable[bytes], charset: str | None, fallback
         ) from None
 
 
-def table_batches(asked: Asked, chunks: Iterable[bytes], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Tab-separated UTF-8 lines with a header, as batches of the wanted columns; empty fields are null.
+class ReportTable:
+    """A report's lines, tab-separated UTF-8 with a header, as Arrow batches.
+
+    Attributes:
+        drift: columns that are new or missing.
+
+    Args:
+        asked: for errors.
+        chunks: the text.
+        wanted: which columns.
 
     Raises:
         ReportNotTabular: there is no header line: an error sentence, or nothing.
-        ReportColumnsChanged: wanted columns are missing.
-        ReportUnreadable: a line has too many or too few fields.
+        ReportColumnsChanged: a required column is missing.
     """
-    source = _Bytes(chunks)
-    header = source.read_line()
-    names = [name.strip().strip('"') for name in header.decode().rstrip("\r\n").split("\t")]
-    missing = [name for name in columns if name not in names]
-    if len(missing) == len(columns):
-        raise ReportNotTabular(
-            asked,
-            "the report is DONE, but holds a sentence instead of a table (usually a refusal): check its dates and "
-            "options, then ask again",
-        )
-    if missing:
-        raise ReportColumnsChanged(
-            asked, f"the report lacks the columns {', '.join(missing)}: Amazon changed or translated them; report this"
-        )
-    if not source.has_more():
-        return
-    # A header may name a column twice; Arrow wants names to differ.
-    unique = [name if names.index(name) == n else f"{name}#{n}" for n, name in enumerate(names)]
-    try:
-        reader = csv.open_csv(
-            pa.PythonFile(source, mode="r"),
-            read_options=csv.ReadOptions(use_threads=False, block_size=_BLOCK_BYTES, column_names=unique),
-            parse_options=csv.ParseOptions(
-                delimiter="\t", quote_char=False, double_quote=False, ignore_empty_lines=True
-            ),
-            convert_options=csv.ConvertOptions(
-                column_types=dict.fromkeys(columns, pa.string()),
-                include_columns=list(columns),
-                strings_can_be_null=True,
-                null_values=[""],
-                check_utf8=False,
-            ),
-        )
-        yield from reader
-    except pa.ArrowInvalid:
-        if source.failure is not None:
-            raise source.failure from None
-        # Arrow's own text quotes the line.
-        raise ReportUnreadable(
-            asked, "a line of the report has another number of fields than its header: torn, or a change of Amazon's"
-        ) from None
+
+    def __init__(self, asked: Asked, chunks: Iterable[bytes], wanted: Wanted) -> None:
+        self._asked, self._wanted = asked, wanted
+        self._source = _Bytes(chunks)
+        self._layout = layout_of(asked, self._source.read_line().decode(), wanted)
+        self.drift: Drift = self._layout.drift
+
+    def batches(self) -> Iterator[pa.RecordBatch]:
+        """The rows, once: wanted columns as strings under the headers that they were asked for by; empty fields null.
+
+        A wanted column that is missing is all null. Where Amazon sent columns that nobody has classified, the column
+        `unclassified` holds their values as a JSON object a row, null for rows without any.
+
+        Raises:
+            ReportUnreadable: a line has too many or too few fields.
+        """
+        if not self._source.has_more():
+            return
+        unknown = {f"#{place}": header for place, header in self._layout.unknown.items()}
+        included = [*self._wanted.headers, *unknown]
+        try:
+            reader = csv.open_csv(
+                pa.PythonFile(self._source, mode="r"),
+                read_options=csv.ReadOptions(
+                    use_threads=False, block_size=_BLOCK_BYTES, column_names=list(self._layout.names)
+                ),
+                parse_options=csv.ParseOptions(
+                    delimiter="\t",
+                    quote_char='"' if self._layout.is_quoted else False,
+                    double_quote=self._layout.is_quoted,
+                    newlines_in_values=self._layout.is_quoted,
+                    ignore_empty_lines=True,
+                ),
+                convert_options=csv.ConvertOptions(
+                    column_types=dict.fromkeys(included, pa.string()),
+                    include_columns=included,
+                    include_missing_columns=True,
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=True,
+                    null_values=[""],
+                    check_utf8=False,
+                ),
+            )
+            for batch in reader:
+                yield _with_unclassified(batch, unknown) if unknown else batch
+        except pa.ArrowInvalid:
+            if self._source.failure is not None:
+                raise self._source.failure from None
+            # Arrow's own text quotes the line.
+            raise ReportUnreadable(
+                self._asked,
+                "a line of the report has another number of fields than its header: torn, or a change of Amazon's",
+            ) from None
+
+
+def _with_unclassified(batch: pa.RecordBatch, unknown: dict[str, str]) -> pa.RecordBatch:
+    """The batch with its unknown columns replaced by one of JSON objects."""
+    parts = []
+    for name, header in unknown.items():
+        values = batch.column(name)
+        if values.null_count < len(values):
+            key = json.dumps(header, ensure_ascii=False)
+            parts.append(pc.fill_null(pc.binary_join_element_wise(f",{key}:", _json_texts(values), ""), ""))
+    wanted = [name for name in batch.schema.names if name not in unknown]
+    objects = pa.nulls(batch.num_rows, pa.string())
+    if parts:
+        # Not Arrow's own skipping of nulls: it loses the rows that have nothing but nulls.
+        inner = pc.utf8_slice_codeunits(pc.binary_join_element_wise(*parts, ""), 1)
+        objects = pc.if_else(pc.equal(inner, ""), None, pc.binary_join_element_wise("{", inner, "}", ""))
+    return pa.RecordBatch.from_arrays([*(batch.column(name) for name in wanted), objects], [*wanted, UNCLASSIFIED])
+
+
+def _json_texts(values: pa.Array) -> pa.Array:
+    """Each text as JSON writes it; nulls stay null."""
+    values = pc.replace_substring(values, "\\", "\\\\")
+    values = pc.replace_substring(values, '"', '\\"')
+    if pc.any(pc.match_substring_regex(values, "[\\x00-\\x1f]")).as_py():
+        for code in range(0x20):
+            values = pc.replace_substring(values, chr(code), f"\\u{code:04x}")
+    return pc.binary_join_element_wise('"', values, '"', "")
+
+
+def _with_whole_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, the first of them long enough to show a byte order mark."""
+    rest = iter(chunks)
+    first = b""
+    while len(first) < _MARK_BYTES and (chunk := next(rest, None)) is not None:
+        first += chunk
+    yield first
+    yield from rest
 
 
 def _is_utf8(chunk: bytes) -> bool:

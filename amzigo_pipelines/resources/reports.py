@@ -9,17 +9,21 @@ charset, stops after the first gzip member, and can write plaintext to disk.
 
 from __future__ import annotations
 
+import json
 import random
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
-from amzigo_pipelines.resources.report_text import charset_of, gunzip, table_batches, to_utf8
+from amzigo_pipelines.resources.collection import collection_paused
+from amzigo_pipelines.resources.report_headers import Wanted
+from amzigo_pipelines.resources.report_text import ReportTable, charset_of, gunzip, to_utf8
 from amzigo_pipelines.resources.spapi import SellingPartner
 from amzigo_pipelines.resources.spapi_auth import EndpointRefused, check_address
 from amzigo_pipelines.resources.spapi_errors import (
@@ -29,7 +33,12 @@ from amzigo_pipelines.resources.spapi_errors import (
     ReportCancelled,
     ReportFatal,
     ReportLate,
+    ReportNotTabular,
+    ReportUnreadable,
 )
+
+if TYPE_CHECKING:
+    import httpx
 
 # Most reports take seconds, some a quarter of an hour.
 TIME_LIMIT_S = 1_800.0
@@ -38,6 +47,10 @@ _LONGEST_WAIT_S = 30.0
 # Where no charset is named and the bytes are no UTF-8: what Seller Central writes its flat files in.
 _FALLBACK_CHARSETS = {"JP": "cp932"}
 _FALLBACK_CHARSET = "cp1252"
+# A link lives five minutes, and is asked for just before it is followed.
+_MOST_LINKS = 3
+# JSON reports are a few kilobytes of a seller's own figures; brand reports some megabytes.
+MOST_JSON_BYTES = 64 << 20
 
 
 @dataclass(frozen=True)
@@ -127,53 +140,120 @@ def request_report(
         wait_s = min(_LONGEST_WAIT_S, wait_s * 2 * random.uniform(0.9, 1.1))
 
 
-def report_batches(partner: SellingPartner, report: Report, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of a report, downloaded while they are read: strings, empty fields null.
+@contextmanager
+def report_table(
+    partner: SellingPartner, report: Report, headers: Sequence[str], *, required: Collection[str] = ()
+) -> Iterator[ReportTable]:
+    """A tab-separated report, downloaded while its rows are read.
 
-    Nothing is retried here, because rows that were given can't be taken back: on a retryable error start the whole
-    write again with the same `Report`.
+    Nothing is retried while rows are read, because rows that were given can't be taken back: on a retryable error start
+    the whole write again with the same `Report`.
 
     Args:
         partner: acts for the seller.
         report: one that is ready.
-        columns: headers of the wanted columns; all must be there.
+        headers: the wanted columns, by the headers that the catalog has for them, whatever Amazon's language.
+        required: those of them without which the report is of no use.
 
     Raises:
-        DownloadFailed: the link had expired, the body was torn, or its gzip cut short.
+        DownloadFailed: no working link, the body was torn, or its gzip cut short.
         ReportNotTabular: an error sentence instead of a table.
-        ReportColumnsChanged, ReportUnreadable: another table than expected, or in another charset.
+        ReportColumnsChanged: a required column is missing, others are told by the table's `drift`.
+        ReportUnreadable: a line with another number of fields, or another charset.
         SpApiError: no link, or no connection.
     """
     asked = Asked(partner.seller_id, f"report {report.report_type}")
-    reports = partner.reports_of(report.marketplace_id)
-    document = partner.call(
-        "getReportDocument", lambda: reports.get_report_document(report.document_id), {"url": str}
-    ).payload
-    address = document["url"]
+    with _text(partner, report, asked) as chunks:
+        yield ReportTable(asked, chunks, Wanted(report.report_type, headers, required))
+        partner.usage.pages += 1
+
+
+def report_batches(partner: SellingPartner, report: Report, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+    """The rows of a report all of whose wanted columns must be there. See `report_table`."""
+    with report_table(partner, report, columns, required=columns) as table:
+        yield from table.batches()
+
+
+def report_json(partner: SellingPartner, report: Report, most_bytes: int = MOST_JSON_BYTES) -> Any:
+    """The content of a report that is a JSON document; fractions as the text that Amazon wrote, never as floats.
+
+    Args:
+        partner: acts for the seller.
+        report: one that is ready.
+        most_bytes: a longer document is refused: it is held in memory.
+
+    Raises:
+        DownloadFailed: no working link, the body was torn, or its gzip cut short.
+        ReportNotTabular: an error sentence instead of JSON.
+        ReportUnreadable: too long, or in another charset.
+        SpApiError: no link, or no connection.
+    """
+    asked = Asked(partner.seller_id, f"report {report.report_type}")
+    held = bytearray()
+    with _text(partner, report, asked) as chunks:
+        for chunk in chunks:
+            held += chunk
+            if len(held) > most_bytes:
+                raise ReportUnreadable(
+                    asked, f"the report is longer than {most_bytes:,} bytes, too long for JSON in memory: report this"
+                )
+        partner.usage.pages += 1
     try:
-        check_address(address)
-    except EndpointRefused:
-        raise BadAnswer(asked, "the link to the report is not https: it was not followed") from None
-    connection = partner.connection
-    connection.asked = asked
-    partner.usage.requests += 1
-    with connection.stream(address) as response:
-        if response.status_code != 200:
-            raise DownloadFailed(
-                asked, "the report's link was refused, it has probably run out: try again", status=response.status_code
-            )
-        chunks = connection.chunks(_counted(asked, response.iter_raw(), response.headers.get("content-length")))
+        with collection_paused():
+            return json.loads(held, parse_float=str, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError):
+        raise ReportNotTabular(
+            asked,
+            "the report is DONE, but holds something else than JSON (usually a refusal): check its dates and options, "
+            "then ask again",
+        ) from None
+
+
+@contextmanager
+def _text(partner: SellingPartner, report: Report, asked: Asked) -> Iterator[Iterator[bytes]]:
+    """A report's content as UTF-8, while it comes."""
+    with ExitStack() as stack:
+        response, compression = _opened(partner, report, asked, stack)
+        chunks = partner.connection.chunks(_counted(asked, response.iter_raw(), response.headers.get("content-length")))
         for is_compressed in (
             response.headers.get("content-encoding", "").lower() == "gzip",
-            document.get("compressionAlgorithm") == "GZIP",
+            compression == "GZIP",
         ):
             if is_compressed:
                 chunks = gunzip(asked, chunks)
         charset = charset_of(response.headers.get("content-type"))
         country = MARKETPLACES[report.marketplace_id].country
-        lines = to_utf8(asked, chunks, charset, _FALLBACK_CHARSETS.get(country, _FALLBACK_CHARSET))
-        yield from table_batches(asked, lines, columns)
-        partner.usage.pages += 1
+        yield to_utf8(asked, chunks, charset, _FALLBACK_CHARSETS.get(country, _FALLBACK_CHARSET))
+
+
+def _opened(partner: SellingPartner, report: Report, asked: Asked, stack: ExitStack) -> tuple[httpx.Response, Any]:
+    """The open download, and the compression that Amazon names; a link that has run out is replaced by a fresh one."""
+    reports = partner.reports_of(report.marketplace_id)
+    for attempt in range(1, _MOST_LINKS + 1):
+        document = partner.call(
+            "getReportDocument", lambda: reports.get_report_document(report.document_id), {"url": str}
+        ).payload
+        try:
+            check_address(document["url"])
+        except EndpointRefused:
+            raise BadAnswer(asked, "the link to the report is not https: it was not followed") from None
+        partner.connection.asked = asked
+        partner.usage.requests += 1
+        download = ExitStack()
+        response = download.enter_context(partner.connection.stream(document["url"]))
+        if response.status_code == 200:
+            stack.push(download)
+            return response, document.get("compressionAlgorithm")
+        download.close()
+        if response.status_code != 403 or attempt == _MOST_LINKS:
+            raise DownloadFailed(
+                asked, "the report's link was refused, it has probably run out: try again", status=response.status_code
+            )
+    raise AssertionError("the loop returns or raises")
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
 
 
 def _counted(asked: Asked, chunks: Iterator[bytes], promised: str | None) -> Iterator[bytes]:
