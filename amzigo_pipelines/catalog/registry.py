@@ -2,13 +2,34 @@
 
 from __future__ import annotations
 
+from amzigo_pipelines.catalog.account_health import ACCOUNT_HEALTH
 from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
+from amzigo_pipelines.catalog.fba_shipments import FBA_SHIPMENTS
+from amzigo_pipelines.catalog.inventory_ledger import INVENTORY_LEDGER_DETAIL, INVENTORY_LEDGER_SUMMARY
+from amzigo_pipelines.catalog.inventory_planning import INVENTORY_PLANNING, STRANDED_INVENTORY
 from amzigo_pipelines.catalog.listings import LISTINGS
 from amzigo_pipelines.catalog.model import CatalogError, Dataset
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
+from amzigo_pipelines.catalog.returns import FBA_RETURNS, MERCHANT_RETURNS
+from amzigo_pipelines.catalog.seller_feedback import SELLER_FEEDBACK
 
-DATASETS: dict[str, Dataset] = {d.name: d for d in (ORDERS, ORDER_ITEMS, FBA_INVENTORY, LISTINGS)}
+_ALL = (
+    ORDERS,
+    ORDER_ITEMS,
+    FBA_SHIPMENTS,
+    FBA_INVENTORY,
+    INVENTORY_LEDGER_DETAIL,
+    INVENTORY_LEDGER_SUMMARY,
+    INVENTORY_PLANNING,
+    STRANDED_INVENTORY,
+    FBA_RETURNS,
+    MERCHANT_RETURNS,
+    LISTINGS,
+    SELLER_FEEDBACK,
+    ACCOUNT_HEALTH,
+)
+DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _ALL}
 
 
 def dataset(name: str) -> Dataset:

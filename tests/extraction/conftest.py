@@ -17,6 +17,7 @@ from amzigo_pipelines.resources.home import Home, Kind, create_home
 from amzigo_pipelines.resources.keks import KekStore
 from amzigo_pipelines.resources.keys import KeyStore
 from amzigo_pipelines.resources.lake import Lake
+from amzigo_pipelines.resources.report_desk import ReportDesk
 from amzigo_pipelines.resources.retries import Retries
 from amzigo_pipelines.resources.sellers import SellerRegistry
 from amzigo_pipelines.resources.spapi import SellingPartner
@@ -79,6 +80,10 @@ class Platform:
     @cached_property
     def lake(self) -> Lake:
         return Lake(self.home, self.control, self.keys, self.clock)
+
+    @cached_property
+    def desk(self) -> ReportDesk:
+        return ReportDesk(self.control, self.clock)
 
     def sleep(self, seconds: float) -> None:
         self.waited.append(seconds)

@@ -66,7 +66,7 @@ from tests.extraction.conftest import (
     make_platform,
 )
 
-ORDERS_SOURCE, INVENTORY_SOURCE, LISTINGS_SOURCE = SOURCES
+ORDERS_SOURCE, INVENTORY_SOURCE, LISTINGS_SOURCE = ("orders", "order_items"), ("fba_inventory",), ("listings",)
 START = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
 
 

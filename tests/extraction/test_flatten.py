@@ -8,19 +8,15 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-import pyarrow as pa
 import pytest
 
 from amzigo_pipelines.assets.extraction.flatten import (
-    LISTING_HEADERS,
     flatten_inventory,
-    flatten_listings,
     flatten_orders,
     postal_area,
 )
 from amzigo_pipelines.assets.extraction.paths import Flattener, FlattenError, Path
 from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
-from amzigo_pipelines.catalog.listings import LISTINGS
 from amzigo_pipelines.catalog.model import INSTANT, INTEGER, MONEY, STRING
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
@@ -226,25 +222,3 @@ def test_inventory() -> None:
     assert (row["marketplace_id"], row["sku"], row["taken_at"]) == ("ATVPDKIKX0DER", "S1", taken_at)
     assert (row["total_units"], row["fulfillable_units"], row["reserved_units"]) == (9, 7, 2)
     assert row["researching_units"] is None
-
-
-def listing_batch(**values: str | None) -> pa.RecordBatch:
-    return pa.RecordBatch.from_arrays(
-        [pa.array([values.get(name.replace("-", "_"))], STRING) for name in LISTING_HEADERS], list(LISTING_HEADERS)
-    )
-
-
-def test_listings() -> None:
-    taken_at = datetime(2026, 9, 21, 0, 30, tzinfo=UTC)
-    batch = listing_batch(seller_sku="S1", price="1280", quantity=None, item_name="湯飲み")
-    (row,) = flatten_listings(batch, "A1VC38T7YXB528", "JPY", taken_at).to_pylist()
-    assert (row["sku"], row["title"], row["currency"]) == ("S1", "湯飲み", "JPY")
-    assert row["price"] == Decimal(1280)
-    assert row["quantity"] is None
-    for wrong, column in (
-        ({"price": "12,80"}, "price"),
-        ({"quantity": "many"}, "quantity"),
-        ({"seller_sku": None}, "sku"),
-    ):
-        with pytest.raises(FlattenError, match=f"{column}.*{LISTINGS.name}|{LISTINGS.name}.*{column}"):
-            flatten_listings(listing_batch(**{"seller_sku": "S1", **wrong}), "A1VC38T7YXB528", "JPY", taken_at)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, timedelta
+from functools import partial
 
 from amzigo_pipelines.assets.extraction.inventory import extract_inventory
-from amzigo_pipelines.assets.extraction.listings import extract_listings
 from amzigo_pipelines.assets.extraction.orders import extract_orders
-from amzigo_pipelines.assets.extraction.reports import orders_of, windows_of
+from amzigo_pipelines.assets.extraction.reports import extract_report, orders_of, windows_of
 from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionRefused, ExtractionResult
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.registry import DATASETS
@@ -24,10 +24,15 @@ __all__ = ["SOURCES", "ExtractionRefused", "ExtractionResult", "extract_partitio
 
 Extract = Callable[[Extraction, Sequence[date]], Iterator[ExtractionResult]]
 
-_EXTRACTS: dict[tuple[str, ...], Extract] = {
+# Sources with ways of their own; all others are plain reports.
+_OWN: dict[tuple[str, ...], Extract] = {
     ("orders", "order_items"): extract_orders,
     ("fba_inventory",): extract_inventory,
-    ("listings",): extract_listings,
+}
+_EXTRACTS = _OWN | {
+    (dataset.name,): partial(extract_report, dataset)
+    for dataset in DATASETS.values()
+    if dataset.source.report is not None
 }
 SOURCES: tuple[tuple[str, ...], ...] = tuple(_EXTRACTS)
 """Datasets that come from the same calls and are committed together."""

@@ -21,7 +21,6 @@ import pyarrow.compute as pc
 
 from amzigo_pipelines.assets.extraction.paths import Flattener, FlattenError, Path, per_parent, typed, wrong_value
 from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
-from amzigo_pipelines.catalog.listings import LISTINGS
 from amzigo_pipelines.catalog.model import INSTANT, INTEGER, STRING, Dataset
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
@@ -83,31 +82,6 @@ def flatten_inventory(summaries: Sequence[Mapping[str, Any]], marketplace_id: st
     """
     columns = _flattener(FBA_INVENTORY.name).columns(summaries)
     return _table(FBA_INVENTORY, columns | _constants(len(summaries), marketplace_id, taken_at))
-
-
-def flatten_listings(batch: pa.RecordBatch, marketplace_id: str, currency: str, taken_at: datetime) -> pa.Table:
-    """Lines of the merchant listings report of one marketplace.
-
-    Args:
-        batch: its lines, all columns strings under the report's headers (`LISTING_HEADERS`), empty fields null.
-        marketplace_id: whose report it is.
-        currency: the marketplace's.
-        taken_at: when the report was asked for.
-
-    Raises:
-        FlattenError: a number that is none, or a line without SKU.
-    """
-    columns = {
-        column.name: typed(LISTINGS.name, column.name, batch.column(column.source), column.type)
-        for column in LISTINGS
-        if column.source
-    }
-    columns |= _constants(batch.num_rows, marketplace_id, taken_at)
-    columns["currency"] = pa.repeat(pa.scalar(currency, STRING), batch.num_rows)
-    return _table(LISTINGS, columns)
-
-
-LISTING_HEADERS = tuple(column.source for column in LISTINGS if column.source)
 
 
 def buyer_keys(emails: pa.Array, key: bytes) -> pa.Array:

@@ -19,13 +19,21 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from amzigo_pipelines.catalog.model import BOOLEAN, INSTANT, INTEGER, MONEY, STRING
+from amzigo_pipelines.catalog.model import BOOLEAN, DATE, INSTANT, INTEGER, MONEY, RATIO, STRING
 from amzigo_pipelines.errors import AmzigoError
 
 _STEP = re.compile(r"(?P<name>[A-Za-z0-9_]+)(?P<each>\[(?:(?P<key>\w+)=(?P<value>\w+))?\])?")
 # Arrow cuts fractions off on the way to an integer; on the way to a decimal without places it refuses them.
 _EXACT_INTEGER = pa.decimal128(19, 0)
-_READ_AS = {STRING: STRING, INSTANT: STRING, MONEY: STRING, INTEGER: _EXACT_INTEGER, BOOLEAN: BOOLEAN}
+_READ_AS = {
+    STRING: STRING,
+    INSTANT: STRING,
+    DATE: STRING,
+    MONEY: STRING,
+    RATIO: STRING,
+    INTEGER: _EXACT_INTEGER,
+    BOOLEAN: BOOLEAN,
+}
 _CONVERSION_ERRORS = (ValueError, TypeError, OverflowError, KeyError)
 
 
@@ -152,7 +160,7 @@ class Flattener:
     def _repaired(self, row: Mapping[str, Any]) -> Mapping[str, Any]:
         """The row with whole amounts that came as JSON numbers written as text; nothing is lost by that."""
         for path in self._paths:
-            if path.type == MONEY:
+            if path.type in (MONEY, RATIO):
                 _write_numbers(row, path.steps)
         return row
 
@@ -197,9 +205,12 @@ def typed(dataset: str, column: str, values: pa.Array | pa.ChunkedArray, type_: 
         if type_ == STRING:
             return values
     try:
-        return pc.cast(values, type_)
+        cast = pc.cast(values, type_)
     except pa.ArrowInvalid:
         raise wrong_value(dataset, column, "", type_) from None
+    if type_ == RATIO and not pc.all(pc.is_finite(cast)).as_py() and cast.null_count < len(cast):
+        raise wrong_value(dataset, column, "", type_)
+    return cast
 
 
 def wrong_value(dataset: str, column: str, source: str, type_: pa.DataType | None) -> FlattenError:
@@ -207,7 +218,9 @@ def wrong_value(dataset: str, column: str, source: str, type_: pa.DataType | Non
     kinds = {
         STRING: "a text",
         INSTANT: "an ISO 8601 instant with a time zone",
+        DATE: "an ISO 8601 date",
         MONEY: "an amount with at most four decimals",
+        RATIO: "a number",
         INTEGER: "a whole number",
         BOOLEAN: "true or false",
         None: "of the shape that the catalog expects",

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
-from amzigo_pipelines.assets.extraction.paths import FlattenError, Flattener, Path, typed
+from amzigo_pipelines.assets.extraction.paths import Flattener, FlattenError, Path, typed
 from amzigo_pipelines.assets.extraction.results import Extraction
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES, Marketplace
 from amzigo_pipelines.catalog.model import (
@@ -33,8 +33,8 @@ from amzigo_pipelines.catalog.model import (
 )
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.reports import Report, report_json, report_table
 from amzigo_pipelines.resources.report_values import parse_values
+from amzigo_pipelines.resources.reports import Report, report_json, report_table
 from amzigo_pipelines.retention.dates import CLOCK_COLUMNS, earliest_pii_day, expires_on_of
 
 _PERIOD = timedelta(days=PERIOD_DAYS[RetentionClass.PII])
@@ -92,7 +92,9 @@ class RowMaker:
         if missing := sorted(self._drift["missing"]):
             found.append(f"columns that Amazon does not send any more: {', '.join(missing)}; they are empty")
         if self._doubles:
-            found.append(f"{self._doubles} lines repeat another line's {', '.join(self._dataset.grain)}: the first stays")
+            found.append(
+                f"{self._doubles} lines repeat another line's {', '.join(self._dataset.grain)}: the first stays"
+            )
         if self._undated:
             found.append(
                 f"personal data of {self._undated} rows was not stored: nothing proves that their orders were not "
@@ -235,10 +237,10 @@ class RowMaker:
         moments = pc.if_else(pc.greater(moments, latest), latest, moments)
         # A date is a local one, and east of Greenwich begins the day before.
         days = _PERIOD.days - (1 if is_date else 0)
-        return pc.cast(pc.add(moments.cast(pa.int32()), days), DATE)
+        return pc.add(moments.cast(pa.int32()), pa.scalar(days, pa.int32())).cast(DATE)
 
     def _of_orders(self, order_ids: pa.Array) -> pa.Array:
-        """By the retention clock of the orders, as the lake knows them; null for orders that it doesn't know any more."""
+        """By the retention clock of the orders as the lake knows them; null for those that it doesn't know any more."""
         now = self._extraction.clock.now()
         first = earliest_pii_day(today(self._extraction.clock))
         days = [first + timedelta(days=n) for n in range((now.date() - first).days + 1)]

@@ -1,8 +1,8 @@
 """Extracting any dataset that is a plain report: the catalog says which, this says how.
 
 Belongs here: which reports are ordered for which days, and what is written when they come, or don't. Does not belong
-here: the life of a report (`resources/report_desk.py`), from lines to rows (`report_rows.py`), any one report: a further
-one is a module in the catalog and a line in its registry.
+here: the life of a report (`resources/report_desk.py`), from lines to rows (`report_rows.py`), any one report: a
+further one is a module in the catalog and a line in its registry.
 """
 
 from __future__ import annotations
@@ -126,8 +126,10 @@ def _extract_window(dataset: Dataset, extraction: Extraction, window: Sequence[d
 
 
 def _collect(dataset: Dataset, extraction: Extraction, window: Sequence[date]) -> _Collected:
-    """All reports are made ready before anything is written: to ask again for one that is ready would be refused for
-    hours, to download it again costs nothing."""
+    """Have all reports made before anything is written.
+
+    To ask again for one that is ready would be refused for hours; to download it again costs nothing.
+    """
     collected = _Collected()
     orders = orders_of(dataset, extraction, window)
     try:
@@ -141,8 +143,8 @@ def _collect(dataset: Dataset, extraction: Extraction, window: Sequence[date]) -
     except MissingRole as error:
         role = f"the role '{dataset.source.role}'" if dataset.source.role else "a role"
         error.add(
-            f"{dataset.name} needs {role}: add it in the developer console and let the seller authorise the application "
-            f"again. Until then {dataset.name} and all columns made from it stay empty; nothing was stored"
+            f"{dataset.name} needs {role}: add it in the developer console and let the seller authorise the "
+            f"application again. Until then {dataset.name} and all columns made from it stay empty; nothing was stored"
         )
         raise
     return collected
@@ -231,5 +233,3 @@ def _shape_of(dataset: Dataset) -> ReportShape:
     if dataset.source.report is None:
         raise ValueError(f"dataset {dataset.name} is no plain report: its source has no `report`")
     return dataset.source.report
-
-
