@@ -12,13 +12,14 @@ from __future__ import annotations
 import random
 
 from amzigo_pipelines.simulator import people
-from amzigo_pipelines.simulator.catalogue import AMAZON
+from amzigo_pipelines.simulator.catalogue import AMAZON, MERCHANT
 from amzigo_pipelines.simulator.orders import (
     CANCELLED,
     PARTIALLY_SHIPPED,
     PENDING,
     SHIPPED,
     UNSHIPPED,
+    Feedback,
     Order,
     Parcel,
     Return,
@@ -29,6 +30,7 @@ from amzigo_pipelines.simulator.stock import CUSTOMER_DAMAGED, DEFECTIVE, SELLAB
 HOUR = 3_600
 DAY = 86_400
 _CARRIERS = ("Synthetic Post", "Example Parcel", "Model Express")
+_FEEDBACK_SHARE = 0.011
 _REASONS = (
     ("UNWANTED_ITEM", SELLABLE),
     ("ORDERED_WRONG_ITEM", SELLABLE),
@@ -40,7 +42,7 @@ _REASONS = (
 
 
 def plan(rng: random.Random, order: Order) -> None:
-    """Fill in the versions, parcels and returns of an order that was just placed."""
+    """Fill in the versions, parcels, returns and feedback of an order that was just placed."""
     is_fba = order.channel == AMAZON
     pending_until = order.created_at + 180 + min(int(rng.expovariate(1 / 1_500)), 6 * HOUR)
     if rng.random() < 0.015:  # the payment fails at first
@@ -66,6 +68,7 @@ def plan(rng: random.Random, order: Order) -> None:
             return
     _ship(rng, order, ship_at, is_fba)
     _return(rng, order)
+    _give_feedback(order)
 
 
 def _cancel_by_buyer(rng: random.Random, order: Order, at: int) -> None:
@@ -137,13 +140,27 @@ def _return(rng: random.Random, order: Order) -> None:
     position, quantity = parcel.contents[0]
     reason, disposition = rng.choice(_REASONS)
     comment = people.return_comment(rng, order.buyer) if rng.random() < 0.6 else ""
+    took = rng.randrange(2 * DAY, 25 * DAY)
     order.returns.append(
         Return(
-            at=parcel.delivered_at + rng.randrange(2 * DAY, 25 * DAY),
+            requested_at=parcel.delivered_at + took // 3,
+            at=parcel.delivered_at + took,
             item=position,
             quantity=1 if rng.random() < 0.8 else quantity,
             disposition=disposition,
             reason=reason,
             comment=comment,
+            tracking_number=f"SYNR{order.order_id.replace('-', '')}" if order.channel == MERCHANT else "",
         )
     )
+
+
+def _give_feedback(order: Order) -> None:
+    # A source of chance of its own: the rest of the world stays as it is whatever is said about it.
+    rng = random.Random(f"feedback/{order.order_id}")
+    delivered_at = order.delivered_at
+    if delivered_at is None or order.replaces or rng.random() > _FEEDBACK_SHARE:
+        return
+    rating = rng.choices((5, 4, 3, 2, 1), cum_weights=(70, 82, 88, 92, 100))[0]
+    at = delivered_at + rng.randrange(HOUR, 15 * DAY)
+    order.feedback = Feedback(at, rating, people.feedback_comment(rng, order.buyer, rating))

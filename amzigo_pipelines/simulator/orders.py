@@ -97,13 +97,30 @@ class Version(NamedTuple):
 
 
 class Return(NamedTuple):
-    """Units that came back."""
+    """Units that came back.
 
+    Attributes:
+        requested_at: when the buyer asked for it.
+        at: when the units arrived.
+        comment: the buyer's words, or empty.
+        tracking_number: of the parcel back to a merchant; Amazon tells none of its own.
+    """
+
+    requested_at: int
     at: int
     item: int
     quantity: int
     disposition: str
     reason: str
+    comment: str
+    tracking_number: str
+
+
+class Feedback(NamedTuple):
+    """What a buyer says of the seller: 1 to 5 stars, in words that are the buyer's."""
+
+    at: int
+    rating: int
     comment: str
 
 
@@ -138,6 +155,7 @@ class Order:
     versions: list[Version] = field(default_factory=list)
     parcels: list[Parcel] = field(default_factory=list)
     returns: list[Return] = field(default_factory=list)
+    feedback: Feedback | None = None
 
     @property
     def is_business(self) -> bool:
@@ -170,7 +188,10 @@ class Order:
         for item in self.items:
             out += [item.gift_message, item.customised_url]
         out += [parcel.tracking_number for parcel in self.parcels]
-        out += [back.comment for back in self.returns]
+        for back in self.returns:
+            out += [back.comment, back.tracking_number]
+        if self.feedback is not None:
+            out.append(self.feedback.comment)
         return [text for text in out if text]
 
 

@@ -242,3 +242,9 @@ def return_comment(rng: random.Random, buyer: Person) -> str:
     """What a buyer writes on a return: free text that names them."""
     why = rng.choice(("arrived broken", "is smaller than it looks", "does not work", "came too late for me"))
     return f"It {why}. Call me, {buyer.name}"
+
+
+def feedback_comment(rng: random.Random, buyer: Person, rating: int) -> str:
+    """What a buyer writes about the seller: free text that names them."""
+    good, bad = ("Fast and well packed", "Just as described"), ("Took far too long", "Nobody answers my messages")
+    return f"{rng.choice(good if rating > 3 else bad)}. {buyer.name}"

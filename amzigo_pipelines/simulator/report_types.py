@@ -11,7 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from amzigo_pipelines.simulator import report_all_orders, report_fba_shipments, report_ledger, report_listings
+from amzigo_pipelines.simulator import (
+    report_all_orders,
+    report_fba_shipments,
+    report_ledger,
+    report_listings,
+    report_returns,
+)
 from amzigo_pipelines.simulator.report_request import ReportRequest
 
 __all__ = ["REPORT_TYPES", "ReportRequest", "ReportType"]
@@ -36,7 +42,9 @@ class ReportType:
 
 REPORT_TYPES: dict[str, ReportType] = {
     "GET_AMAZON_FULFILLED_SHIPMENTS_DATA_GENERAL": ReportType(report_fba_shipments.build),
+    "GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA": ReportType(report_returns.build_fba),
     "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL": ReportType(report_all_orders.build),
+    "GET_FLAT_FILE_RETURNS_DATA_BY_RETURN_DATE": ReportType(report_returns.build_merchant),
     "GET_LEDGER_DETAIL_VIEW_DATA": ReportType(report_ledger.build_detail),
     "GET_LEDGER_SUMMARY_VIEW_DATA": ReportType(report_ledger.build_summary),
     "GET_MERCHANT_LISTINGS_ALL_DATA": ReportType(report_listings.build),

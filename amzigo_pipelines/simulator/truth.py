@@ -214,9 +214,9 @@ def people(world: World, seller_id: str, now: datetime) -> list[str]:
     """Everything of the buyers of a seller that is long enough to search files for, sorted, without duplicates.
 
     Names, e-mails, phones, address lines, companies, tax numbers, delivery instructions, gift messages, customised
-    URLs, purchase orders, payment codes, tracking numbers, cancel reasons, return comments: of every order placed by
-    an instant, given out by the API or not. Each has 10 characters or more. Postal codes are too short to be told
-    from other numbers and are left out.
+    URLs, purchase orders, payment codes, tracking numbers there and back, cancel reasons, comments on returns and in
+    feedback: of every order placed by an instant, given out by the API or not. Each has 10 characters or more. Postal
+    codes are too short to be told from other numbers and are left out.
     """
     out: set[str] = set()
     for order, _ in _orders(world, seller_id, now):
