@@ -57,6 +57,16 @@ sellers = sa.Table(
     sa.Column("removed_at", Instant),
 )
 
+# Advertising profiles: which of a seller's marketplaces is which account at the Ads API. Its token is a secret, below.
+ads_profiles = sa.Table(
+    "ads_profiles",
+    metadata,
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("marketplace_id", sa.String(32), primary_key=True),
+    sa.Column("profile_id", sa.String(32), nullable=False),
+    sa.Column("connected_at", Instant, nullable=False),
+)
+
 # Versions of key-encryption keys: only which there are and which wraps new keys, never the keys.
 kek_versions = sa.Table(
     "kek_versions",

@@ -31,6 +31,7 @@ def remove_seller(platform: Platform, seller_id: str) -> Removal:
     files = platform.lake.files(seller_id=seller_id)
     platform.lake.destroy_files(files)
     platform.warehouse.drop(seller_id)
+    platform.ads_accounts.disconnect(seller_id)
     platform.sellers.remove(seller_id)
     for purpose in ("pii", "pseudonym", "business", "mart"):
         platform.keys.rotate(purpose)

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from zoneinfo import ZoneInfo
 
 import pyarrow as pa
@@ -19,6 +19,7 @@ from amzigo_pipelines.clock import Clock, today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.lake_files import PartitionCommit
 from amzigo_pipelines.resources.spapi import SellingPartner
+from amzigo_pipelines.resources.spapi_calls import Usage
 
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.lake import Lake
@@ -32,6 +33,19 @@ SETTLING = timedelta(minutes=2)
 
 class ExtractionRefused(AmzigoError):
     """A partition can't be extracted as asked: the day isn't over, or is past for a snapshot."""
+
+
+class SourceSkipped(AmzigoError):
+    """An optional source isn't connected for this seller: nothing was asked and nothing was written. No failure."""
+
+
+class Client(Protocol):
+    """Whatever a source asks, as far as results tell of it."""
+
+    @property
+    def usage(self) -> Usage:
+        """What was asked so far."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -104,7 +118,7 @@ class ExtractionResult:
 
 
 def results_of(
-    commits: Sequence[PartitionCommit], partner: SellingPartner, warnings: Sequence[str], window: str
+    commits: Sequence[PartitionCommit], partner: Client, warnings: Sequence[str], window: str
 ) -> list[ExtractionResult]:
     """The results of what was committed together."""
     return [

@@ -1,0 +1,207 @@
+"""Extracting what ads did and cost: six reports a marketplace, asked for at once, several days in each.
+
+Belongs here: which reports are asked for which days, from their rows to ours, what is written. Does not belong here:
+the life of a report (`resources/ads_reports.py`), which reports and fields there are (`catalog/advertising.py`).
+
+The source is optional: a seller without an advertising account has no partitions of it, not empty ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, suppress
+from datetime import UTC, date, datetime, timedelta
+from decimal import ROUND_HALF_EVEN, Decimal
+from itertools import islice
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pyarrow as pa
+
+from amzigo_pipelines.assets.extraction.paths import FlattenError
+from amzigo_pipelines.assets.extraction.results import (
+    Extraction,
+    ExtractionRefused,
+    ExtractionResult,
+    SourceSkipped,
+    results_of,
+    window_of,
+)
+from amzigo_pipelines.catalog.advertising import ADS_CAMPAIGNS, ADS_HISTORY_DAYS, ADS_PRODUCTS, ADS_REPORTS
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.catalog.model import DATE, INTEGER, MONEY, STRING, Column, Dataset
+from amzigo_pipelines.resources.ads import AdsPartner
+from amzigo_pipelines.resources.ads_reports import AdsReport, ask_for_report, report_rows, wait_for_reports
+from amzigo_pipelines.resources.lake_files import PartitionCommit
+from amzigo_pipelines.resources.retries import Retries
+
+ADS_DATASETS = (ADS_CAMPAIGNS, ADS_PRODUCTS)
+# How often the download of ready reports is begun; a torn one starts the write anew.
+_DOWNLOAD_ATTEMPTS = 4
+_DOWNLOAD_TIME_LIMIT_S = 600.0
+_ROWS_AT_ONCE = 5_000
+_FOUR_DECIMALS = Decimal("0.0001")
+_TOO_LARGE = 10**14  # for money in the catalog
+# A row without these says nothing; of the others Amazon leaves empty what it doesn't know.
+_METRICS = frozenset({"impressions", "clicks", "cost"})
+
+
+def extract_advertising(extraction: Extraction, days: Sequence[date]) -> Iterator[ExtractionResult]:
+    """Replace days' partitions of `ads_campaigns` and `ads_products` by what Amazon says now.
+
+    Args:
+        extraction: what it works with.
+        days: days without a gap, in order: local days of each marketplace.
+
+    Raises:
+        SourceSkipped: the seller has no advertising account connected.
+        ExtractionRefused: a day isn't over, or is older than Amazon keeps.
+        SpApiError, FlattenError, LakeWriteError, PartitionBusy: nothing was stored of that window and the later ones.
+    """
+    seller_id = extraction.partner.seller_id
+    partner = extraction.platform.ads_partner(seller_id)
+    if partner is None:
+        raise SourceSkipped(
+            f"seller {seller_id} has no advertising account connected, so its ads_campaigns and ads_products are not "
+            f"extracted: connect one with 'amzigo seller ads {seller_id}'"
+        )
+    with partner:
+        for day in days:
+            window_of(day, extraction.clock)
+        _refuse_history(partner, days, extraction.clock.now())
+        size = ADS_CAMPAIGNS.source.window_days
+        windows = [days[start : start + size] for start in range(0, len(days), size)]
+        # All before any is waited for: Amazon makes them side by side.
+        asked = [_ask(partner, window) for window in windows]
+        for window, reports in zip(windows, asked, strict=True):
+            wait_for_reports(partner, reports)
+            yield from _collect(extraction, partner, window, reports)
+
+
+def _refuse_history(partner: AdsPartner, days: Sequence[date], now: datetime) -> None:
+    """Amazon forgets brands and display first. A day without them would look as if those ads had rested."""
+    first = max(now.astimezone(ZoneInfo(MARKETPLACES[m].time_zone)).date() for m in partner.profiles) - timedelta(
+        days=ADS_HISTORY_DAYS
+    )
+    if days and days[0] < first:
+        raise ExtractionRefused(
+            f"{days[0]} is too old for advertising: Amazon keeps its reports for {ADS_HISTORY_DAYS} days, so ask for "
+            f"days from {first} on"
+        )
+
+
+def _ask(partner: AdsPartner, window: Sequence[date]) -> list[AdsReport]:
+    return [
+        ask_for_report(partner, kind, marketplace_id, window[0], window[-1])
+        for marketplace_id in partner.profiles
+        for kind in ADS_REPORTS
+    ]
+
+
+def _collect(
+    extraction: Extraction, partner: AdsPartner, window: Sequence[date], reports: Sequence[AdsReport]
+) -> Iterator[ExtractionResult]:
+    retries = Retries(partner.sleep, attempts=_DOWNLOAD_ATTEMPTS, time_limit_s=_DOWNLOAD_TIME_LIMIT_S)
+    commits = retries.call(lambda: _write(extraction, partner, window, reports))
+    for commit in commits:
+        warnings = _warnings(extraction, partner, commit.day)
+        yield from results_of([commit], partner, warnings, f"{commit.day}, in the time zone of each marketplace")
+
+
+def _write(
+    extraction: Extraction, partner: AdsPartner, window: Sequence[date], reports: Sequence[AdsReport]
+) -> list[PartitionCommit]:
+    origin = {
+        "operation": "createAsyncReport v3",
+        "report_types": ",".join(kind.report_type_id for kind in ADS_REPORTS),
+        "marketplaces": ",".join(sorted(partner.profiles)),
+    }
+    with ExitStack() as stack:
+        writers = {day: stack.enter_context(extraction.writer(day, ADS_DATASETS, origin)) for day in window}
+        for report in reports:
+            rows, seen = report_rows(partner, report), set[tuple[object, ...]]()
+            while batch := list(islice(rows, _ROWS_AT_ONCE)):
+                by_day: dict[date, list[dict[str, Any]]] = {}
+                for row in (ours(report, row) for row in batch):
+                    by_day.setdefault(row["performed_on"], []).append(row)
+                    _refuse_double(report, row, seen)
+                for day, found in by_day.items():
+                    dataset = report.kind.dataset
+                    writers[day].append(dataset, pa.Table.from_pylist(found, schema=dataset.schema))
+    return [commit for day in window for commit in writers[day].committed]
+
+
+def ours(report: AdsReport, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of a report as one of its dataset.
+
+    Raises:
+        FlattenError: a value of the wrong type, a row without what identifies it, or of a day that nobody asked for.
+    """
+    dataset = report.kind.dataset
+    values: dict[str, Any] = {
+        "marketplace_id": report.marketplace_id,
+        "ad_product": report.kind.ad_product,
+    }
+    for name, field in report.kind.fields.items():
+        column = dataset.column(name)
+        value = _typed(dataset, column, field, row.get(field))
+        if value is None and (name in _METRICS or name in dataset.grain):
+            raise FlattenError(
+                f"{dataset.name}: a row of {report.kind.report_type_id} has no {field}: Amazon changed the report, "
+                "report this"
+            )
+        values[name] = value
+    # A profile has one currency, its marketplace's.
+    values["currency"] = values["currency"] or MARKETPLACES[report.marketplace_id].currency
+    if not report.first <= values["performed_on"] <= report.last:
+        raise FlattenError(
+            f"{dataset.name}: {report.kind.report_type_id} of {report.first} to {report.last} has a row of another "
+            "day: nothing of it was used, report this"
+        )
+    return values
+
+
+def _typed(dataset: Dataset, column: Column, field: str, value: Any) -> Any:
+    if value is None:
+        return None
+    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool) and abs(value) < _TOO_LARGE
+    if column.type == DATE and isinstance(value, str):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    elif column.type == MONEY and is_number:
+        # Amazon adds amounts up as binary fractions and writes all of their digits.
+        return Decimal(value).quantize(_FOUR_DECIMALS, ROUND_HALF_EVEN)
+    elif column.type == INTEGER and is_number and value == int(value):
+        return int(value)
+    elif column.type == STRING and isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    # Never the value itself.
+    raise FlattenError(
+        f"{dataset.name}.{column.name}: Amazon's {field} is no {column.type}: it changed the report, report this"
+    )
+
+
+def _refuse_double(report: AdsReport, row: Mapping[str, Any], seen: set[tuple[object, ...]]) -> None:
+    key = tuple(row[name] for name in report.kind.dataset.grain)
+    if key in seen:
+        raise FlattenError(
+            f"{report.kind.dataset.name}: {report.kind.report_type_id} has two rows for the same day and "
+            f"{'ad' if 'ad_id' in row else 'campaign'}, which would count twice: nothing of it was used, report this"
+        )
+    seen.add(key)
+
+
+def _warnings(extraction: Extraction, partner: AdsPartner, day: date) -> list[str]:
+    found = []
+    now = extraction.clock.now().astimezone(UTC)
+    open_in = [
+        MARKETPLACES[m].country
+        for m in partner.profiles
+        if now.astimezone(ZoneInfo(MARKETPLACES[m].time_zone)).date() <= day
+    ]
+    if open_in:
+        found.append(f"not over yet in {', '.join(open_in)}: the rest comes with the next day's extraction")
+    without = [MARKETPLACES[m].country for m in extraction.partner.marketplace_ids if m not in partner.profiles]
+    if without:
+        found.append(f"no advertising profile is connected for {', '.join(without)}: nothing is known of ads there")
+    return found
