@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import tomllib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -19,8 +20,11 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.addresses import EndpointRefused, check_address
 
 T = TypeVar("T")
+# What AWS allows in the name of a secret.
+_WORD = re.compile(r"[A-Za-z0-9/_+=.@-]*")
 
 
 class HomeError(AmzigoError):
@@ -32,6 +36,32 @@ class Kind(StrEnum):
 
     TEST = "test"
     PRODUCTION = "production"
+
+
+class SecretProvider(StrEnum):
+    """Where the applications' client ids and secrets are kept."""
+
+    ENVIRONMENT = "environment"
+    AWS = "aws-secrets-manager"
+
+
+@dataclass(frozen=True)
+class SecretSettings:
+    """The section `[secrets]` of the settings.
+
+    Attributes:
+        provider: where the applications' client ids and secrets are kept.
+        prefix: with which their names begin in AWS Secrets Manager.
+        region: AWS region, such as `eu-central-1`.
+        endpoint: address of AWS's services, where it isn't AWS's own: a VPC endpoint, or a local AWS for tests.
+        rotation_queue_url: the SQS queue to which Amazon sends a new client secret.
+    """
+
+    provider: SecretProvider = SecretProvider.ENVIRONMENT
+    prefix: str = "amzigo/"
+    region: str = ""
+    endpoint: str = ""
+    rotation_queue_url: str = ""
 
 
 @dataclass(frozen=True)
@@ -46,6 +76,9 @@ class Home:
         simulator_seed: seed of the simulated world of a `test` home.
         orders_per_day: orders a seller and day in that world.
         rate_scale: how many times Amazon's rates and bursts the simulator of a `test` home allows.
+        application_id: the SP-API application's id (`amzn1.sp.solution...`), which sellers are asked to authorise.
+        redirect_uri: where Amazon sends a seller who has; empty for the first one of the developer console.
+        secrets: where the applications' client ids and secrets are kept.
     """
 
     path: Path
@@ -55,6 +88,9 @@ class Home:
     simulator_seed: int = 1
     orders_per_day: int = 200
     rate_scale: float = 1.0
+    application_id: str = ""
+    redirect_uri: str = ""
+    secrets: SecretSettings = field(default_factory=SecretSettings)
 
     @property
     def settings_file(self) -> Path:
@@ -139,9 +175,31 @@ def load_home(path: Path | None = None) -> Home:
             simulator_seed=_setting(raw, "simulator_seed", int, "a whole number", 1),
             orders_per_day=_setting(raw, "orders_per_day", _positive, "a whole number above 0", 200),
             rate_scale=_setting(raw, "rate_scale", _scale, "a number of at least 0.001", 1.0),
+            application_id=_setting(raw, "application_id", _matching(_WORD), "an id such as amzn1.sp.solution.x", ""),
+            redirect_uri=_setting(raw, "redirect_uri", _safe_address, "an address that begins with https://", ""),
+            secrets=_secrets(raw),
         )
     except ValueError as error:
         raise HomeError(f"{file} has a missing or wrong setting: {error}") from None
+
+
+def _secrets(raw: Mapping[str, Any]) -> SecretSettings:
+    section = raw.get("secrets", {})
+    if not isinstance(section, dict):
+        raise ValueError("secrets must be a section: write [secrets] on a line of its own")
+    if unknown := sorted(section.keys() - SecretSettings.__dataclass_fields__.keys()):
+        raise ValueError(f"[secrets] has {', '.join(unknown)}, which Amzigo does not know")
+    address = "an address that begins with https://"
+    secrets = SecretSettings(
+        provider=_setting(section, "provider", SecretProvider, " or ".join(SecretProvider), SecretProvider.ENVIRONMENT),
+        prefix=_setting(section, "prefix", _matching(_WORD), "letters, digits and /_+=.@-", "amzigo/"),
+        region=_setting(section, "region", _matching(_WORD), "an AWS region such as eu-central-1", ""),
+        endpoint=_setting(section, "endpoint", _safe_address, address, ""),
+        rotation_queue_url=_setting(section, "rotation_queue_url", _safe_address, address, ""),
+    )
+    if secrets.provider is SecretProvider.AWS and not secrets.region:
+        raise ValueError('[secrets] needs the AWS region, such as region = "eu-central-1"')
+    return secrets
 
 
 def _setting(raw: Mapping[str, Any], name: str, read: Callable[[Any], T], wanted: str, default: Any = None) -> T:
@@ -153,6 +211,22 @@ def _setting(raw: Mapping[str, Any], name: str, read: Callable[[Any], T], wanted
     except (ValueError, TypeError):
         given = "nothing" if value is None else repr(value)
         raise ValueError(f"{name} must be {wanted}, it is {given}") from None
+
+
+def _matching(pattern: re.Pattern[str]) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if not isinstance(value, str) or not pattern.fullmatch(value):
+            raise ValueError
+        return value
+
+    return read
+
+
+def _safe_address(value: Any) -> str:
+    try:
+        return str(value) and check_address(str(value))
+    except EndpointRefused:
+        raise ValueError from None
 
 
 def _positive(value: Any) -> int:

@@ -1,7 +1,8 @@
 """Whom we talk to and who we are: endpoints, the application's credentials, access tokens.
 
-Belongs here: which addresses a home may use, where credentials come from, the cache of access tokens. Does not belong
-here: HTTP (`spapi_library.py`) and the sellers' refresh tokens (`sellers.py`).
+Belongs here: which addresses a home may use, the application's credentials, the cache of access tokens. Does not belong
+here: where secrets are kept (`secret_sources.py`), HTTP (`spapi_library.py`) and the sellers' refresh tokens
+(`sellers.py`).
 
 Does not import the client library, so that `amzigo doctor` is quick.
 """
@@ -9,16 +10,15 @@ Does not import the client library, so that `amzigo doctor` is quick.
 from __future__ import annotations
 
 import hashlib
-import ipaddress
-import os
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.home import Home, Kind
+from amzigo_pipelines.resources.addresses import EndpointRefused, check_address
+from amzigo_pipelines.resources.home import Home, Kind, SecretProvider
+from amzigo_pipelines.resources.secret_sources import CredentialsMissing, forget_secrets, secret_values
 
 REGIONS = ("NA", "EU", "FE")
 AMAZON_API = {
@@ -32,14 +32,6 @@ CLIENT_ID_VARIABLE = "AMZIGO_LWA_CLIENT_ID"
 CLIENT_SECRET_VARIABLE = "AMZIGO_LWA_CLIENT_SECRET"  # noqa: S105 - a name, not a secret
 # Seconds before its end at which an access token counts as over: a request under way must not outlive it.
 _TOKEN_MARGIN_S = 60.0
-
-
-class EndpointRefused(AmzigoError):
-    """An address that this home may not talk to."""
-
-
-class CredentialsMissing(AmzigoError):
-    """The application's own credentials are not set."""
 
 
 @dataclass(frozen=True)
@@ -102,38 +94,6 @@ class Endpoint:
                 )
 
 
-def check_address(address: str) -> str:
-    """The address itself, if a connection to it may be opened.
-
-    Raises:
-        EndpointRefused: no http(s) address, one with a user in it, or plain http to another machine.
-    """
-    try:
-        parts = urlsplit(address)
-        host = parts.hostname or ""
-        _ = parts.port
-    except ValueError:
-        host, parts = "", urlsplit("")
-    if parts.scheme not in ("http", "https") or not host or parts.username or parts.password:
-        raise EndpointRefused("the endpoint is no web address: write it as http://127.0.0.1:8571")
-    if parts.scheme == "http" and not is_loopback(host):
-        raise EndpointRefused(
-            f"plain http to {host} is refused, because buyers' data would cross the network unencrypted: "
-            "use https; http is for a simulator on this machine (127.0.0.1)"
-        )
-    return address
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def endpoint_for(home: Home) -> Endpoint:
     """The endpoint that a home talks to: Amazon's, or for a `test` home its simulator for everything.
 
@@ -153,22 +113,25 @@ def endpoint_for(home: Home) -> Endpoint:
 
 
 def credentials_for(home: Home, environment: Mapping[str, str] | None = None) -> LwaCredentials:
-    """The application's credentials: the simulator's for a `test` home, else from the environment and nowhere else.
+    """The application's credentials: the simulator's for a `test` home without a secret store, else the secrets'.
 
     Raises:
-        CredentialsMissing: a variable is not set.
+        CredentialsMissing: one of them is not there.
+        AwsError: the secret store refuses, or can't be reached.
     """
-    if home.kind is Kind.TEST:
+    if home.kind is Kind.TEST and home.secrets.provider is SecretProvider.ENVIRONMENT:
         return SIMULATOR_CREDENTIALS
-    given = os.environ if environment is None else environment
-    values = {name: given.get(name, "").strip() for name in (CLIENT_ID_VARIABLE, CLIENT_SECRET_VARIABLE)}
-    missing = [name for name, value in values.items() if not value]
-    if missing:
-        raise CredentialsMissing(
-            f"{' and '.join(missing)} not set: give the application's Login with Amazon client id and secret in the "
-            "environment"
-        )
-    return LwaCredentials(values[CLIENT_ID_VARIABLE], values[CLIENT_SECRET_VARIABLE])
+    return LwaCredentials(*secret_values(home, (CLIENT_ID_VARIABLE, CLIENT_SECRET_VARIABLE), environment))
+
+
+def renewed_credentials(home: Home) -> LwaCredentials:
+    """The application's credentials, read anew at their source: after Amazon refused those that we had.
+
+    Raises:
+        CredentialsMissing, AwsError: as `credentials_for`.
+    """
+    forget_secrets()
+    return credentials_for(home)
 
 
 class TokenCache:

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 
-from amzigo_pipelines.resources.spapi_auth import is_loopback
+from amzigo_pipelines.resources.addresses import is_loopback
 from amzigo_pipelines.resources.spapi_errors import AmazonUnavailable, Asked, BadAnswer, BadRequest
 
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=10.0)

@@ -16,7 +16,6 @@ The library's traps (each seen in 2.1.35) and where they are closed:
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,6 +29,7 @@ from sp_api.auth import AccessTokenClient
 from sp_api.base.credential_provider import FromCodeCredentialProvider
 
 from amzigo_pipelines.resources.collection import collection_paused
+from amzigo_pipelines.resources.quiet import keep_quiet
 from amzigo_pipelines.resources.spapi_auth import LwaCredentials, TokenCache
 from amzigo_pipelines.resources.spapi_errors import (
     Asked,
@@ -266,22 +266,9 @@ class Library:
         self.reports = cast(ReportsOperations, client(ReportsClient))
 
 
-class _WarningsOnly(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.WARNING
-
-
-_FILTER = _WarningsOnly()
-
-
 def silence_logs() -> None:
-    """Keep httpx, httpcore and sp_api from logging addresses (presigned links) and headers (tokens).
-
-    A filter on every logger of theirs, because a level is soon set back: sp_api itself sets one on import.
-    """
-    for name in [*_CHATTY, *logging.root.manager.loggerDict]:
-        if name.split(".")[0] in _CHATTY:
-            logging.getLogger(name).addFilter(_FILTER)
+    """Keep httpx, httpcore and sp_api from logging addresses (presigned links) and headers (tokens)."""
+    keep_quiet(*_CHATTY)
 
 
 silence_logs()

@@ -1,0 +1,129 @@
+"""AWS: one way to a client of one of its services, and a sentence for each way in which AWS can refuse.
+
+Belongs here: connections to AWS and what their errors mean. Does not belong here: what is kept there
+(`secret_sources.py`, `secret_rotation.py`).
+
+boto3 is imported when AWS is asked, not before: it takes half a second. Credentials for AWS itself are found by boto3
+where it always looks: the machine's role, the environment, a profile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.addresses import is_loopback
+from amzigo_pipelines.resources.home import Home, Kind
+from amzigo_pipelines.resources.quiet import keep_quiet
+
+_DENIED = (
+    "AccessDenied",
+    "UnrecognizedClient",
+    "InvalidClientTokenId",
+    "InvalidSignature",
+    "SignatureDoesNotMatch",
+    "AuthFailure",
+    "ExpiredToken",
+    "IncompleteSignature",
+)
+_MISSING = ("ResourceNotFound", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+_BUSY = ("Throttl", "TooManyRequests", "InternalService", "InternalFailure", "ServiceUnavailable", "RequestLimit")
+
+
+class AwsError(AmzigoError):
+    """AWS refused, or can't be used as it is set up."""
+
+
+class AwsMissing(AwsError):
+    """What was asked for isn't there."""
+
+
+class AwsDenied(AwsError):
+    """There are no AWS credentials, or they don't allow it."""
+
+
+class AwsUnavailable(AwsError):
+    """AWS can't be reached, or is busy."""
+
+    is_retryable = True
+
+
+def aws_client(home: Home, service: str) -> Any:
+    """A boto3 client in the region and at the endpoint of the home's `[secrets]`; its logs stay silent.
+
+    Args:
+        home: whose settings apply.
+        service: AWS's name for it, such as `secretsmanager`.
+
+    Raises:
+        AwsError: a `test` home would talk to the real AWS.
+    """
+    settings = home.secrets
+    host = urlsplit(settings.endpoint).hostname or ""
+    if home.kind is Kind.TEST and not is_loopback(host):
+        raise AwsError(
+            "a test home talks to a local AWS only: set endpoint under [secrets] in amzigo.toml to one on this machine"
+        )
+    # Before the first log line, which may hold a secret, and again for the loggers that the import made.
+    keep_quiet("boto3", "botocore", "urllib3")
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        connect_timeout=5,
+        read_timeout=30,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        # Secrets go where amzigo.toml says, never where a variable of the environment does.
+        ignore_configured_endpoint_urls=True,
+        proxies={} if is_loopback(host) else None,
+    )
+    with aws_errors(f"a client for {service}"):
+        client = boto3.session.Session().client(
+            service, region_name=settings.region, endpoint_url=settings.endpoint or None, config=config
+        )
+    keep_quiet("boto3", "botocore", "urllib3")
+    return client
+
+
+@contextmanager
+def aws_errors(what: str) -> Iterator[None]:
+    """Turn boto3's exceptions, whose text may quote what was sent, into ours.
+
+    Args:
+        what: what AWS is asked for, for the sentence; no secret.
+
+    Raises:
+        AwsError: one of its kinds, for any error of boto3's.
+    """
+    from botocore import exceptions as boto
+
+    try:
+        yield
+    except boto.ClientError as error:
+        raise _refusal(what, str(error.response.get("Error", {}).get("Code", ""))) from None
+    except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError):
+        raise AwsDenied(
+            f"AWS was not asked for {what}, for there are no AWS credentials: give this machine a role, or set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+        ) from None
+    except (boto.ConnectionError, boto.HTTPClientError) as error:
+        raise AwsUnavailable(
+            f"AWS gave no answer about {what} ({type(error).__name__}): check the network and the region, or try later"
+        ) from None
+    except boto.BotoCoreError as error:
+        raise AwsError(
+            f"AWS can't be asked for {what} ({type(error).__name__}): check [secrets] in amzigo.toml and AWS's profile"
+        ) from None
+
+
+def _refusal(what: str, code: str) -> AwsError:
+    if code.startswith(_MISSING):
+        return AwsMissing(f"AWS has no {what} in this region and account: make it, or mend [secrets] in amzigo.toml")
+    if code.startswith(_DENIED):
+        return AwsDenied(f"AWS denies access to {what} ({code}): let this machine's role or user have it")
+    if code.startswith(_BUSY):
+        return AwsUnavailable(f"AWS is too busy for {what} ({code}): try again later")
+    return AwsError(f"AWS refuses {what} ({code}): check [secrets] in amzigo.toml")
