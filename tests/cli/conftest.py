@@ -58,6 +58,11 @@ def _home_at(path: Path, simulator: SimulatorServer) -> Home:
 Amzigo = Callable[..., Outcome]
 
 
+@pytest.fixture(autouse=True)
+def _steady_day(steady_day: None) -> None:
+    """Commands look at the machine's clock."""
+
+
 @pytest.fixture
 def amzigo(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Amzigo:
     """Call the command line with AMZIGO_HOME in this test's folder."""

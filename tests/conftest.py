@@ -1,0 +1,23 @@
+"""What all tests share."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+# A command looks at the machine's own clock: across midnight the same words mean another day, and for two minutes after
+# it yesterday isn't complete at Amazon yet.
+_BEFORE_MIDNIGHT = timedelta(seconds=90)
+_AFTER_MIDNIGHT = timedelta(seconds=130)
+
+
+@pytest.fixture
+def steady_day() -> None:
+    """Wait over midnight UTC, should it be now."""
+    now = datetime.now(UTC)
+    later = now + _BEFORE_MIDNIGHT
+    midnight = later.replace(hour=0, minute=0, second=0, microsecond=0)
+    if now < midnight + _AFTER_MIDNIGHT:
+        time.sleep((midnight + _AFTER_MIDNIGHT - now).total_seconds())
