@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.simulator import truth
+from amzigo_pipelines.simulator import truth, truth_reports
 from amzigo_pipelines.simulator.calls import Simulator
 from amzigo_pipelines.simulator.profiles import CLIENT_ID, CLIENT_SECRET
 from amzigo_pipelines.simulator.world import World
@@ -31,6 +31,8 @@ _TRUTHS: dict[str, Callable[[World, str, datetime], Any]] = {
     "returns": truth.returns,
     "deliveries": truth.deliveries,
     "people": truth.people,
+    "fba-shipments": truth_reports.fba_shipments,
+    "feedback": truth_reports.feedback,
 }
 
 
