@@ -14,8 +14,10 @@ from dataclasses import dataclass
 from amzigo_pipelines.simulator import (
     report_all_orders,
     report_fba_shipments,
+    report_feedback,
     report_ledger,
     report_listings,
+    report_performance,
     report_returns,
 )
 from amzigo_pipelines.simulator.report_request import ReportRequest
@@ -48,5 +50,7 @@ REPORT_TYPES: dict[str, ReportType] = {
     "GET_LEDGER_DETAIL_VIEW_DATA": ReportType(report_ledger.build_detail),
     "GET_LEDGER_SUMMARY_VIEW_DATA": ReportType(report_ledger.build_summary),
     "GET_MERCHANT_LISTINGS_ALL_DATA": ReportType(report_listings.build),
+    "GET_SELLER_FEEDBACK_DATA": ReportType(report_feedback.build),
+    "GET_V2_SELLER_PERFORMANCE_REPORT": ReportType(report_performance.build, "application/json", charset="utf-8"),
 }
 """Every known report by Amazon's name for its type."""

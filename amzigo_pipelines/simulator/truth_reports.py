@@ -33,6 +33,34 @@ class ShipmentTruth:
     reported_at: datetime
 
 
+@dataclass(frozen=True)
+class FeedbackTruth:
+    """What a buyer said of the seller, 1 to 5 stars. Comment and e-mail are the buyer's and personal."""
+
+    order_id: str
+    marketplace_id: str
+    at: datetime
+    rating: int
+    comment: str
+    rater_email: str
+
+
+def feedback(world: World, seller_id: str, now: datetime) -> list[FeedbackTruth]:
+    """All feedback given by an instant, by order."""
+    return [
+        FeedbackTruth(
+            order_id=order.order_id,
+            marketplace_id=order.market.marketplace_id,
+            at=_instant(order.feedback.at),
+            rating=order.feedback.rating,
+            comment=order.feedback.comment,
+            rater_email=order.buyer.email,
+        )
+        for order in world.seller(seller_id, now).orders
+        if order.feedback is not None and order.feedback.at <= int(now.timestamp())
+    ]
+
+
 def fba_shipments(world: World, seller_id: str, now: datetime) -> list[ShipmentTruth]:
     """Everything that Amazon had sent by an instant, by order."""
     epoch = int(now.timestamp())
