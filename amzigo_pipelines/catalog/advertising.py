@@ -15,7 +15,7 @@ from amzigo_pipelines.catalog.model import DATE, INTEGER, MONEY, STRING, Column,
 
 _PURPOSE = "sales analysis"
 _PARTITION_DAY = "the marketplace's local day on which the ads were shown and clicked"
-_SOURCE = Source(operation="createAsyncReport", lookback_days=30, window_days=31)
+_SOURCE = Source(operation="createAsyncReport", lookback_days=30, window_days=31, is_optional=True)
 
 
 def _metrics() -> tuple[Column, ...]:

@@ -116,6 +116,7 @@ class Source:
         lookback_days: so many earlier days are fetched again every night, because Amazon adds to them or restates them.
         window_days: the most days that one request may cover.
         role: the role that Amazon demands for it, as Seller Central names it; empty for those that every seller grants.
+        is_optional: True where a seller may do without it: it needs an account that has to be connected by itself.
         report: how to extract the report, for those that the generic extraction takes care of.
     """
 
@@ -125,6 +126,7 @@ class Source:
     lookback_days: int = 0
     window_days: int = 30
     role: str = ""
+    is_optional: bool = False
     report: ReportShape | None = None
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from amzigo_pipelines.catalog.account_health import ACCOUNT_HEALTH
+from amzigo_pipelines.catalog.advertising import ADS_CAMPAIGNS, ADS_PRODUCTS
 from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
 from amzigo_pipelines.catalog.fba_shipments import FBA_SHIPMENTS
 from amzigo_pipelines.catalog.inventory_ledger import INVENTORY_LEDGER_DETAIL, INVENTORY_LEDGER_SUMMARY
@@ -28,6 +29,8 @@ _ALL = (
     LISTINGS,
     SELLER_FEEDBACK,
     ACCOUNT_HEALTH,
+    ADS_CAMPAIGNS,
+    ADS_PRODUCTS,
 )
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _ALL}
 

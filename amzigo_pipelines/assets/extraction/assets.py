@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from amzigo_pipelines.assets.extraction.extract import SOURCES, ExtractionResult, extract_partitions
+from amzigo_pipelines.assets.extraction.extract import SOURCES, ExtractionResult, SourceSkipped, extract_partitions
 from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, day_and_seller, day_and_seller_of, partition_key
 from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
@@ -49,9 +49,14 @@ def _from_source(group: Sequence[str], first_day: date) -> dg.AssetsDefinition:
         days, seller_id = sorted({day for day, _ in wanted}), next(seller_id for _, seller_id in wanted)
         rows: Counter[str] = Counter()
         with explained():
-            for result in extract_partitions(platform, seller_id, days, group, ahead=_ahead(context)):
-                _report(context, result, seller_id, wanted.get((result.day, seller_id)))
-                rows[result.dataset] += result.rows
+            try:
+                for result in extract_partitions(platform, seller_id, days, group, ahead=_ahead(context)):
+                    _report(context, result, seller_id, wanted.get((result.day, seller_id)))
+                    rows[result.dataset] += result.rows
+            except SourceSkipped as skipped:
+                # Nothing is materialised: an empty partition would look as if there had been nothing.
+                context.log.info(str(skipped))
+                return
         told = ", ".join(f"{name} {count:,} rows" for name, count in rows.items())
         context.log.info(f"{seller_id}, {days[0]} to {days[-1]}: {told}")
         for name in group:
@@ -104,6 +109,7 @@ def _spec(dataset: Dataset) -> dg.AssetSpec:
     classes = [str(retention) for retention in dataset.families]
     return dg.AssetSpec(
         key=lake_key(dataset.name),
+        skippable=dataset.source.is_optional,
         group_name="extraction",
         description=(
             f"{dataset.description}\n\nPartition day: {dataset.partition_day}.\n\n"

@@ -10,17 +10,26 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, timedelta
 from functools import partial
 
+from amzigo_pipelines.assets.extraction.advertising import extract_advertising
 from amzigo_pipelines.assets.extraction.inventory import extract_inventory
 from amzigo_pipelines.assets.extraction.orders import extract_orders
 from amzigo_pipelines.assets.extraction.reports import extract_report, orders_of, windows_of
-from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionRefused, ExtractionResult
+from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionRefused, ExtractionResult, SourceSkipped
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.report_desk import ReportOrder
 
-__all__ = ["SOURCES", "ExtractionRefused", "ExtractionResult", "extract_partition", "extract_partitions"]
+__all__ = [
+    "SOURCES",
+    "ExtractionRefused",
+    "ExtractionResult",
+    "SourceSkipped",
+    "datasets_of",
+    "extract_partition",
+    "extract_partitions",
+]
 
 Extract = Callable[[Extraction, Sequence[date]], Iterator[ExtractionResult]]
 
@@ -28,6 +37,7 @@ Extract = Callable[[Extraction, Sequence[date]], Iterator[ExtractionResult]]
 _OWN: dict[tuple[str, ...], Extract] = {
     ("orders", "order_items"): extract_orders,
     ("fba_inventory",): extract_inventory,
+    ("ads_campaigns", "ads_products"): extract_advertising,
 }
 _EXTRACTS = _OWN | {
     (dataset.name,): partial(extract_report, dataset)
@@ -100,7 +110,8 @@ def _ask_ahead(extraction: Extraction, days: Sequence[date], datasets: Collectio
 
 def datasets_of(platform: Platform, seller_id: str) -> list[str]:
     """The datasets that can be extracted for a seller: all but those of sources that it has not connected."""
-    return [name for name in DATASETS]
+    has_ads = platform.ads_accounts.get(seller_id) is not None
+    return [name for name, dataset in DATASETS.items() if has_ads or not dataset.source.is_optional]
 
 
 def _source_of(datasets: Sequence[str]) -> tuple[str, ...]:
