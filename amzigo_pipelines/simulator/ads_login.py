@@ -57,4 +57,4 @@ class AdsLogin(LoginWithAmazon):
 
     def __init__(self, config: WorldConfig, lifetime_s: float) -> None:
         super().__init__(config, lifetime_s)
-        self._sellers = {ads_refresh_token(profile.seller_id): profile.seller_id for profile in config.sellers}
+        self._refresh = {ads_refresh_token(profile.seller_id): profile for profile in config.sellers}

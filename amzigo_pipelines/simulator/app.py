@@ -11,14 +11,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from amzigo_pipelines.clock import Clock
-from amzigo_pipelines.simulator import api_ads, api_control, api_inventory, api_orders, api_reports
+from amzigo_pipelines.simulator import api_ads, api_application, api_control, api_inventory, api_orders, api_reports
 from amzigo_pipelines.simulator.ads_login import ADS_CLIENT_ID, AdsLogin
 from amzigo_pipelines.simulator.answers import Answer, Refusal, errors
+from amzigo_pipelines.simulator.api_sellers import get_marketplace_participations
 from amzigo_pipelines.simulator.calls import Call, Simulator, SimulatorSettings
 from amzigo_pipelines.simulator.faults import REPLACING, Fault
 from amzigo_pipelines.simulator.wire import WireAnswer
@@ -30,6 +32,7 @@ Operation = Callable[[Call], Answer]
 Endpoint = Callable[[Request], Awaitable[ASGIApp]]
 
 OPERATIONS: tuple[tuple[str, str, str, Operation], ...] = (
+    ("getMarketplaceParticipations", "GET", "/sellers/v1/marketplaceParticipations", get_marketplace_participations),
     ("searchOrders", "GET", "/orders/2026-01-01/orders", api_orders.search_orders),
     ("getOrder", "GET", "/orders/2026-01-01/orders/{orderId}", api_orders.get_order),
     ("getInventorySummaries", "GET", "/fba/inventory/v1/summaries", api_inventory.get_inventory_summaries),
@@ -60,6 +63,8 @@ def create_app(world: World, clock: Clock, settings: SimulatorSettings | None = 
     ]
     ads_login = AdsLogin(world.config, simulator.settings.token_lifetime_s)
     routes.append(Route("/auth/o2/token", _token(simulator, ads_login), methods=["POST"]))
+    routes.append(Route("/applications/2023-11-30/clientSecret", _rotation(simulator), methods=["POST"]))
+    routes.append(Route("/apps/authorize/consent", _consent(simulator), methods=["GET"]))
     routes.append(Route("/documents/{documentId}", _download(simulator), methods=["GET"]))
     routes += api_ads.routes(simulator, ads_login)
     routes += api_control.routes(simulator)
@@ -95,13 +100,13 @@ def _operation(simulator: Simulator, name: str, function: Operation) -> Endpoint
 def _called(
     simulator: Simulator, name: str, function: Operation, request: Request, raw: bytes, fault: Fault | None
 ) -> Answer:
-    seller_id = simulator.login.seller_of(request.headers.get("x-amz-access-token"))
-    if not simulator.buckets.take(seller_id, name):
+    profile = simulator.login.profile_of(request.headers.get("x-amz-access-token"))
+    if not simulator.buckets.take(profile.seller_id, name):
         return errors(429, "QuotaExceeded", "You exceeded your quota for the requested resource.")
     return function(
         Call(
             simulator=simulator,
-            profile=simulator.world.profile(seller_id),
+            profile=profile,
             now=simulator.clock.now(),
             query=request.query_params,
             path=dict(request.path_params),
@@ -135,6 +140,31 @@ def _token(simulator: Simulator, ads_login: AdsLogin) -> Endpoint:
         form = (await request.body()).decode("utf-8", "replace")
         login = ads_login if ADS_CLIENT_ID in form else simulator.login
         return _answered(simulator, "token", fault, login.answer(form))
+
+    return endpoint
+
+
+def _rotation(simulator: Simulator) -> Endpoint:
+    name = "rotateApplicationClientSecret"
+
+    async def endpoint(request: Request) -> ASGIApp:
+        fault = simulator.faults.take(name)
+        if fault is not None and fault.kind in REPLACING:
+            return _answered(simulator, name, fault, fault.answer())
+        try:
+            token = request.headers.get("x-amz-access-token")
+            # In a thread: delivering takes as long as the queue needs.
+            answer = await run_in_threadpool(api_application.rotate_client_secret, simulator, token)
+        except Refusal as refusal:
+            answer = refusal.answer()
+        return _answered(simulator, name, fault, answer)
+
+    return endpoint
+
+
+def _consent(simulator: Simulator) -> Endpoint:
+    async def endpoint(request: Request) -> ASGIApp:
+        return _answered(simulator, "consent", None, api_application.consent(simulator, request.query_params))
 
     return endpoint
 

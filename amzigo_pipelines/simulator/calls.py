@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from starlette.datastructures import QueryParams
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.simulator.answers import invalid
 from amzigo_pipelines.simulator.faults import Fault, FaultBoard
-from amzigo_pipelines.simulator.lwa import LoginWithAmazon
+from amzigo_pipelines.simulator.lwa import CODE_LIFETIME_S, LoginWithAmazon
 from amzigo_pipelines.simulator.profiles import SellerProfile
 from amzigo_pipelines.simulator.rates import Buckets
 from amzigo_pipelines.simulator.report_shelf import ReportShelf
@@ -33,6 +33,9 @@ class SimulatorSettings:
     Attributes:
         rate_scale: multiplies Amazon's rates and bursts; 1 is the real thing.
         token_lifetime_s: life of an access token, in real seconds.
+        code_lifetime_s: life of an authorisation code, in real seconds.
+        deliver_notification: puts Amazon's notification of a new client secret into the application's queue; None
+            for an application that registered no queue.
         page_token_lifetime_s: life of a pagination token of orders.
         inventory_token_lifetime_s: life of a pagination token of inventory.
         report_queue_s: real seconds a report waits in IN_QUEUE.
@@ -54,6 +57,8 @@ class SimulatorSettings:
 
     rate_scale: float = 1.0
     token_lifetime_s: float = 3_600.0
+    code_lifetime_s: float = CODE_LIFETIME_S
+    deliver_notification: Callable[[Mapping[str, Any]], None] | None = None
     page_token_lifetime_s: float = 86_400.0
     inventory_token_lifetime_s: float = 30.0
     report_queue_s: float = 0.02
@@ -101,7 +106,7 @@ class Simulator:
         self.faults = FaultBoard()
         self.traffic = Traffic()
         self.buckets = Buckets(settings.rate_scale)
-        self.login = LoginWithAmazon(world.config, settings.token_lifetime_s)
+        self.login = LoginWithAmazon(world.config, settings.token_lifetime_s, settings.code_lifetime_s)
         self.reports = ReportShelf()
         self.sealer = Sealer(f"synthetic-{world.config.seed}".encode(), clock)
 

@@ -6,7 +6,8 @@ chance. Every credential here is synthetic: it opens nothing but this simulator.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import date
 
 from amzigo_pipelines.simulator.marketplaces import BY_COUNTRY, MARKETPLACES
@@ -33,6 +34,8 @@ class SellerProfile:
         fba_share: share of products that Amazon fulfils, 0 to 1.
         roles: which of `BUYER` and `RECIPIENT` the application may see.
         missing_role: what asking for another one does: `silent` leaves the data out, `forbidden` answers 403.
+        regional_tokens: refresh tokens of single regions (`NA`, `EU`, `FE`); `refresh_token` opens the others.
+        left_marketplace_ids: those of its marketplaces in which the seller takes part no more.
 
     Raises:
         ValueError: an unknown marketplace, role or behaviour.
@@ -46,6 +49,8 @@ class SellerProfile:
     fba_share: float = 0.6
     roles: frozenset[str] = frozenset({"BUYER", "RECIPIENT"})
     missing_role: str = SILENT
+    regional_tokens: Mapping[str, str] = field(default_factory=dict, hash=False)
+    left_marketplace_ids: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         unknown = [m for m in self.marketplace_ids if m not in MARKETPLACES]
@@ -73,9 +78,10 @@ class WorldConfig:
     sellers: tuple[SellerProfile, ...]
 
     def __post_init__(self) -> None:
-        for values in ({s.seller_id for s in self.sellers}, {s.refresh_token for s in self.sellers}):
-            if len(values) != len(self.sellers):
-                raise ValueError("every seller needs an id and a refresh token of its own")
+        ids = [seller.seller_id for seller in self.sellers]
+        tokens = [t for seller in self.sellers for t in (seller.refresh_token, *seller.regional_tokens.values())]
+        if len(set(ids)) != len(ids) or len(set(tokens)) != len(tokens):
+            raise ValueError("every seller needs an id and refresh tokens of its own")
 
 
 def demo_config(first_day: date, orders_per_day: float = 200, seed: int = 20260101) -> WorldConfig:
