@@ -92,8 +92,8 @@ class ReportDesk:
     def ask_ahead(self, partner: SellingPartner, orders: Iterable[ReportOrder]) -> None:
         """Ask for all reports of which there is nothing to use, so that Amazon works on all at once.
 
-        Nothing is raised for a report that can't be asked for: `collect` tries again and says why. Where the next
-        would fail alike (no turns left, authorisation gone), the rest is left to `collect` too.
+        Doesn't wait for turns. Nothing is raised for a report that can't be asked for: `collect` tries again and says
+        why. Where the next would fail alike (no turn left, authorisation gone), the rest is left to `collect` too.
         """
         for order in orders:
             latest = self._ledger.latest(partner.seller_id, order)
@@ -101,7 +101,8 @@ class ReportDesk:
             if _stands(order, latest, now) or _next_turn(order, latest, now) is not None:
                 continue
             try:
-                self._ask(partner, order, latest)
+                with partner.without_waiting():
+                    self._ask(partner, order, latest)
             except (Throttled, RefreshTokenRefused, ClientRefused, AuthorisationLost):
                 return
             except SpApiError:

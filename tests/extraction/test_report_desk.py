@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +16,8 @@ from typing import Any
 import pytest
 
 from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.resources.pacing import SharedPacer
+from amzigo_pipelines.resources.rate_buckets import RateBuckets
 from amzigo_pipelines.resources.report_desk import EmptyUnconfirmed, ReportDesk, ReportOrder
 from amzigo_pipelines.resources.report_ledger import ReportLedger, State
 from amzigo_pipelines.resources.reports import Report
@@ -252,6 +255,41 @@ def test_what_cant_be_asked_for_ahead_stops_nobody(platform: Platform, server: S
         with pytest.raises(BadRequest):
             desk.collect(partner, bad)
         assert isinstance(desk.collect(partner, order()), Report)
+
+
+def test_asking_ahead_does_not_wait_for_its_turn(
+    simulator_with: Callable[..., SimulatorServer], tmp_path: Path
+) -> None:
+    server = simulator_with(rate_scale=1)
+    platform = make_platform(tmp_path, server.url)
+    pacer = SharedPacer(RateBuckets(platform.control), "client", SELLER, sleep=platform.sleep)
+    platform.client = {"pacer": pacer}
+    orders = [order(US, start=NOW - timedelta(days=n)) for n in range(20)]
+    with platform.selling_partner(SELLER) as partner:
+        desk_of(platform).ask_ahead(partner, orders)
+    assert states(platform, *orders) == [State.ASKED] * 15 + [None] * 5  # Amazon's burst
+    assert server.requests["createReport"] == 15
+    assert platform.waited == []
+
+
+@pytest.mark.parametrize("kind", ["fatal", "cancelled", "never_ends"])
+def test_one_report_that_does_not_come_holds_up_no_other(
+    platform: Platform, server: SimulatorServer, kind: str
+) -> None:
+    server.faults.add("createReport", kind, after=1)
+    platform.client = {"sleep": lambda _: time.sleep(0.01)}
+    orders = [order(US), order(DE), order(JP)]
+    with platform.selling_partner(SELLER) as partner:
+        desk = desk_of(platform, time_limit_s=5)
+        desk.ask_ahead(partner, orders)
+        assert isinstance(desk.collect(partner, orders[2]), Report)
+        if kind == "cancelled":
+            assert isinstance(desk.collect(partner, orders[1]), EmptyUnconfirmed)
+        else:
+            with pytest.raises(ReportDeferred if kind == "fatal" else ReportLate):
+                desk.collect(partner, orders[1])
+        assert isinstance(desk.collect(partner, orders[0]), Report)
+    assert server.requests["createReport"] == 3
 
 
 def test_a_report_that_amazon_forgot_is_asked_for_again(
