@@ -67,7 +67,7 @@ class ReportOrder:
         return _hash(sorted(self.options))
 
     def _window(self) -> list[float | None]:
-        return [instant and instant.timestamp() for instant in (self.start, self.end)]
+        return [None if instant is None else instant.timestamp() for instant in (self.start, self.end)]
 
 
 @dataclass(frozen=True)
