@@ -1,22 +1,16 @@
 """Whom we talk to about advertising, and who we are there: another API and another application than the SP-API's.
 
-Belongs here: addresses and the application's credentials. Does not belong here: a seller's advertising account
-(`ads_accounts.py`), HTTP (`ads_library.py`).
+Belongs here: addresses and the application's credentials. Does not belong here: where secrets are kept
+(`secret_sources.py`), a seller's advertising account (`ads_accounts.py`), HTTP (`ads_library.py`).
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 
-from amzigo_pipelines.resources.home import Home, Kind
-from amzigo_pipelines.resources.spapi_auth import (
-    AMAZON_LOGIN,
-    CredentialsMissing,
-    Endpoint,
-    LwaCredentials,
-    endpoint_for,
-)
+from amzigo_pipelines.resources.home import Home, Kind, SecretProvider
+from amzigo_pipelines.resources.secret_sources import secret_values
+from amzigo_pipelines.resources.spapi_auth import AMAZON_LOGIN, Endpoint, LwaCredentials, endpoint_for
 
 ADS_API = {
     "NA": "https://advertising-api.amazon.com",
@@ -44,20 +38,14 @@ def ads_endpoint_for(home: Home) -> Endpoint:
 
 
 def ads_credentials_for(home: Home, environment: Mapping[str, str] | None = None) -> LwaCredentials:
-    """The Ads application's credentials: the simulator's for a `test` home, else from the environment.
+    """The Ads application's credentials: the simulator's for a `test` home, else from where the home keeps secrets.
 
     Raises:
-        CredentialsMissing: a variable is not set.
+        CredentialsMissing: one is not there.
+        AwsError: AWS refuses, or can't be reached.
     """
-    if home.kind is Kind.TEST:
+    if home.kind is Kind.TEST and home.secrets.provider is SecretProvider.ENVIRONMENT:
         return _SIMULATOR_CREDENTIALS
-    given = os.environ if environment is None else environment
     names = (ADS_CLIENT_ID_VARIABLE, ADS_CLIENT_SECRET_VARIABLE)
-    client_id, client_secret = (given.get(name, "").strip() for name in names)
-    missing = [name for name, value in zip(names, (client_id, client_secret), strict=True) if not value]
-    if missing:
-        raise CredentialsMissing(
-            f"{' and '.join(missing)} not set: give the Login with Amazon client id and secret of the application that "
-            "Amazon let into the Ads API"
-        )
+    client_id, client_secret = secret_values(home, names, environment)
     return LwaCredentials(client_id, client_secret)

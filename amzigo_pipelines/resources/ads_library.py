@@ -28,6 +28,7 @@ from typing import Any, Protocol, cast
 
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.ads_errors import error_for_ads_answer, error_for_ads_token_answer
+from amzigo_pipelines.resources.quiet import keep_quiet
 from amzigo_pipelines.resources.spapi_auth import LwaCredentials, TokenCache
 from amzigo_pipelines.resources.spapi_errors import Asked, BadAnswer, request_id_of
 from amzigo_pipelines.resources.spapi_http import USER_AGENT, Connection
@@ -213,19 +214,9 @@ def reports_client(**settings: Any) -> ReportsOperations:
     return cast(ReportsOperations, ReportsClient(**settings))
 
 
-class _WarningsOnly(logging.Filter):
-    def filter(self, record: logging.LogRecord) -> bool:
-        return record.levelno >= logging.WARNING
-
-
-_FILTER = _WarningsOnly()
-
-
 def silence_logs() -> None:
     """Keep the library and what carries its requests from logging addresses and headers."""
-    for name in [*_CHATTY, *logging.root.manager.loggerDict]:
-        if name.split(".")[0] in _CHATTY:
-            logging.getLogger(name).addFilter(_FILTER)
+    keep_quiet(*_CHATTY)
 
 
 silence_logs()
