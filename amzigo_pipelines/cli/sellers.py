@@ -36,8 +36,8 @@ def add(
     from amzigo_pipelines.resources.platform import open_platform
 
     platform = open_platform()
-    marketplace_ids = tuple(_marketplace_id(text) for text in marketplace)
-    token = os.environ.get("AMZIGO_REFRESH_TOKEN") or _ask_token()
+    marketplace_ids = tuple(marketplace_id_of(text) for text in marketplace)
+    token = os.environ.get("AMZIGO_REFRESH_TOKEN") or ask_token()
     seller = platform.sellers.add(seller_id, name or seller_id, marketplace_ids, token)
     say(f"connected {seller.seller_id}; its first extraction: amzigo extract --seller {seller.seller_id}")
 
@@ -56,7 +56,7 @@ def token(
 
     platform = open_platform()
     seller = platform.sellers.get(seller_id)
-    platform.sellers.replace_token(seller.seller_id, os.environ.get("AMZIGO_REFRESH_TOKEN") or _ask_token())
+    platform.sellers.replace_token(seller.seller_id, os.environ.get("AMZIGO_REFRESH_TOKEN") or ask_token())
     say(f"replaced the refresh token of {seller.seller_id}; try it: amzigo extract --seller {seller.seller_id}")
 
 
@@ -98,8 +98,13 @@ def remove(
     say(f"removed {seller_id}: {removed.keys} keys destroyed, {removed.files} files unlinked, token deleted")
 
 
-def _ask_token() -> str:
-    missing = "no refresh token was given: set AMZIGO_REFRESH_TOKEN, pipe it into stdin, or run this in a terminal"
+def ask_token(variable: str = "AMZIGO_REFRESH_TOKEN") -> str:
+    """A refresh token from stdin, or asked for without echo.
+
+    Raises:
+        SellerRefused: none was given; the sentence names the environment variable that would do.
+    """
+    missing = f"no refresh token was given: set {variable}, pipe it into stdin, or run this in a terminal"
     if sys.stdin is None:
         raise SellerRefused(missing)
     try:
@@ -121,7 +126,12 @@ def _confirmed(question: str) -> bool:
         return False
 
 
-def _marketplace_id(text: str) -> str:
+def marketplace_id_of(text: str) -> str:
+    """The id of a marketplace that is given by its id or its country.
+
+    Raises:
+        SellerRefused: there is none.
+    """
     from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 
     wanted = {"UK": "GB"}.get(text.upper(), text.upper())
