@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,12 @@ import pyarrow as pa
 import pytest
 
 from amzigo_pipelines.catalog.listings import LISTINGS as CATALOG
-from amzigo_pipelines.catalog.report_headers import SPELLINGS
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.catalog.model import DATE
+from amzigo_pipelines.catalog.seller_feedback import SELLER_FEEDBACK
 from amzigo_pipelines.resources.report_desk import ReportDesk, ReportOrder
 from amzigo_pipelines.resources.report_headers import Drift
+from amzigo_pipelines.resources.report_values import parse_values
 from amzigo_pipelines.resources.reports import Report, report_json, report_table
 from amzigo_pipelines.resources.spapi import SellingPartner
 from amzigo_pipelines.resources.spapi_errors import (
@@ -146,29 +150,34 @@ def test_fields_in_quotes(platform: Platform, server: SimulatorServer, world: Wo
 
 
 @pytest.mark.parametrize("names_charset", [True, False])
-@pytest.mark.parametrize(("marketplace_id", "translation"), [(DE, 0), (JP, 1)], ids=["German", "Japanese"])
+@pytest.mark.parametrize("marketplace_id", [US, DE, JP], ids=["US", "DE", "JP"])
 def test_translated_reports(
     simulator_with: Callable[..., SimulatorServer],
     tmp_path: Path,
     world: World,
     marketplace_id: str,
-    translation: int,
     names_charset: bool,
 ) -> None:
-    """Headers and titles beyond ASCII, in Windows-1252 and Windows-31J."""
-    server = simulator_with(report_names_charset=names_charset)
+    """Headers, titles and dates in the marketplace's language, in Windows-1252 and Windows-31J."""
+    server = simulator_with(report_names_charset=names_charset, report_localised=True)
     platform = make_platform(tmp_path, server.url)
-    renamed = {
-        "seller-sku": SPELLINGS[LISTINGS]["seller-sku"][translation],
-        "item-name": SPELLINGS[LISTINGS]["item-name"][translation],
-        "price": SPELLINGS[LISTINGS]["price"][translation],
-    }
-    server.faults.add("createReport", "columns", columns={"renamed": renamed})
     with ready(platform, marketplace_id) as (partner, report):
         rows, drift = read(partner, report)
-    assert titles(rows) == truth(world, marketplace_id)
+        assert titles(rows) == truth(world, marketplace_id)
+        assert drift == Drift()
+        assert any(not row["item-name"].isascii() for row in rows)
+        order = ReportOrder(
+            SELLER_FEEDBACK.source.report_type, (marketplace_id,), start=NOW - timedelta(days=18), end=NOW
+        )
+        feedback = ReportDesk(platform.control, platform.clock).collect(partner, order)
+        assert isinstance(feedback, Report)
+        headers = tuple(c.source for c in SELLER_FEEDBACK if c.source and not c.source.startswith("@"))
+        rows, drift = read(partner, feedback, headers, required=headers)
     assert drift == Drift()
-    assert any(not row["item-name"].isascii() for row in rows)
+    days = parse_values("d", "c", pa.array([row["Date"] for row in rows]), DATE, MARKETPLACES[marketplace_id])
+    assert days.to_pylist() == sorted(days.to_pylist(), reverse=True)  # newest first, as Amazon has it
+    assert {NOW.date() - timedelta(days=19) <= day <= NOW.date() for day in days.to_pylist()} == {True}
+    assert {row["Rating"] for row in rows} <= set("12345")
 
 
 # -- documents that the simulator does not have ------------------------------------------------------------------------
