@@ -1,16 +1,14 @@
-"""A report's bytes on their way to Arrow: gunzip, decode, split into rows; a few megabytes at a time, never on disk.
+"""A report's text on its way to Arrow: lines and fields, a few megabytes at a time, never on disk.
 
-Belongs here: formats. Does not belong here: HTTP (`reports.py`), which column is which (`report_headers.py`), values
-(`report_values.py`).
+Belongs here: tab-separated lines. Does not belong here: compression and charsets (`report_bytes.py`), which column is
+which (`report_headers.py`), values (`report_values.py`).
 """
 
 from __future__ import annotations
 
-import codecs
 import io
 import json
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,92 +16,12 @@ import pyarrow.csv as csv
 
 from amzigo_pipelines.catalog.model import UNCLASSIFIED
 from amzigo_pipelines.resources.report_headers import Drift, Wanted, layout_of
-from amzigo_pipelines.resources.spapi_errors import Asked, DownloadFailed, ReportUnreadable
+from amzigo_pipelines.resources.spapi_errors import Asked, ReportUnreadable
 
 _BLOCK_BYTES = 1 << 20
 _MAX_HEADER_BYTES = 1 << 16
-# What tells a byte order mark.
-_MARK_BYTES = 4
-# Python knows Amazon's "Windows-31J" and "Cp1252" under other names than their own.
-_CODECS = {"windows-31j": "cp932", "cp1252": "cp1252", "shift_jis": "cp932", "sjis": "cp932", "iso-8859-1": "cp1252"}
-# ASCII bytes mean the same wherever a character begins.
-_ASCII_ALIKE = ("utf-8", "cp1252", "cp932")
-
-
-def gunzip(asked: Asked, chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Decompress, member after member: Amazon's big documents have several.
-
-    Raises:
-        DownloadFailed: no gzip, or its end is missing.
-    """
-    member = zlib.decompressobj(wbits=31)
-    is_open = False  # within a member
-    for chunk in chunks:
-        while chunk:
-            if not is_open:
-                chunk = chunk.lstrip(b"\0")  # padding between members is allowed
-                if not chunk:
-                    break
-                member, is_open = zlib.decompressobj(wbits=31), True
-            try:
-                # In bounded pieces: a few bytes may stand for a thousand times as many.
-                data = member.decompress(chunk, _BLOCK_BYTES)
-            except zlib.error:
-                raise DownloadFailed(asked, "the report's compressed content is damaged: try again") from None
-            if data:
-                yield data
-            chunk = member.unused_data if member.eof else member.unconsumed_tail
-            is_open = not member.eof
-    if is_open:
-        raise DownloadFailed(asked, "the report's compressed content ends in the middle: try again")
-
-
-def charset_of(content_type: str | None) -> str | None:
-    """The Python codec of a Content-Type's charset; None if it names none that is known."""
-    for part in (content_type or "").split(";")[1:]:
-        name, _, value = part.strip().partition("=")
-        if name.lower() == "charset":
-            wanted = value.strip("\"' ").lower()
-            try:
-                return codecs.lookup(_CODECS.get(wanted, wanted)).name
-            except LookupError:
-                return None
-    return None
-
-
-def to_utf8(asked: Asked, chunks: Iterable[bytes], charset: str | None, fallback: str) -> Iterator[bytes]:
-    """Text in any charset as UTF-8.
-
-    A byte order mark decides, then the charset that is named; where there is neither, the first chunk with anything
-    beyond ASCII is taken for UTF-8 if it is valid as such, and for `fallback` if not.
-
-    Raises:
-        ReportUnreadable: the bytes are not of the charset.
-    """
-    chosen = charset or fallback
-    decoder: codecs.IncrementalDecoder | None = None
-    try:
-        for place, chunk in enumerate(_with_whole_mark(chunks)):
-            if place == 0 and chunk.startswith(codecs.BOM_UTF8):
-                chunk, charset = chunk[len(codecs.BOM_UTF8) :], "utf-8"
-            elif place == 0 and chunk.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-                charset = "utf-16"
-            # ASCII is the same in all that Amazon writes, unless it ends a character that began before.
-            if chunk.isascii() and (decoder is None or (chosen in _ASCII_ALIKE and not decoder.getstate()[0])):
-                yield chunk
-                continue
-            if decoder is None:
-                chosen = charset or ("utf-8" if _is_utf8(chunk) else fallback)
-                decoder = codecs.getincrementaldecoder(chosen)("strict")
-            text = decoder.decode(chunk)
-            # Of UTF-8 only the check is needed.
-            yield chunk if chosen == "utf-8" else text.encode()
-        if decoder is not None:
-            yield decoder.decode(b"", final=True).encode()
-    except UnicodeError:
-        raise ReportUnreadable(
-            asked, f"the report is not written in {chosen}, as it says or as is usual: report this"
-        ) from None
+# Lines that are put together again, because somebody wrote them with line breaks; more are a damaged report.
+_MOST_BROKEN_LINES = 10_000
 
 
 class ReportTable:
@@ -141,6 +59,14 @@ class ReportTable:
             return
         unknown = {f"#{place}": header for place, header in self._layout.unknown.items()}
         included = [*self._wanted.headers, *unknown]
+        broken: list[csv.InvalidRow] = []
+
+        def on_broken(row: csv.InvalidRow) -> str:
+            if row.actual_columns > row.expected_columns or len(broken) >= _MOST_BROKEN_LINES:
+                return "error"
+            broken.append(row)
+            return "skip"
+
         try:
             reader = csv.open_csv(
                 pa.PythonFile(self._source, mode="r"),
@@ -153,6 +79,7 @@ class ReportTable:
                     double_quote=self._layout.is_quoted,
                     newlines_in_values=self._layout.is_quoted,
                     ignore_empty_lines=True,
+                    invalid_row_handler=on_broken,
                 ),
                 convert_options=csv.ConvertOptions(
                     column_types=dict.fromkeys(included, pa.string()),
@@ -166,6 +93,9 @@ class ReportTable:
             )
             for batch in reader:
                 yield _with_unclassified(batch, unknown) if unknown else batch
+            if broken:
+                batch = _batch_of(_mended(broken), self._layout.names, included)
+                yield _with_unclassified(batch, unknown) if unknown else batch
         except pa.ArrowInvalid:
             if self._source.failure is not None:
                 raise self._source.failure from None
@@ -174,6 +104,37 @@ class ReportTable:
                 self._asked,
                 "a line of the report has another number of fields than its header: torn, or a change of Amazon's",
             ) from None
+
+
+def _mended(broken: list[csv.InvalidRow]) -> list[list[str]]:
+    """Rows out of lines that have too few fields, because a buyer's words had a line break.
+
+    Only what fits is put together: lines that follow each other, up to exactly as many fields as a row has.
+
+    Raises:
+        pa.ArrowInvalid: they don't fit.
+    """
+    rows, fields, last = [], [], 0
+    for line in broken:
+        parts = line.text.split("\t")
+        if fields and line.number != last + 1:
+            raise pa.ArrowInvalid
+        fields = [*fields[:-1], f"{fields[-1]}\n{parts[0]}", *parts[1:]] if fields else parts
+        last = line.number
+        if len(fields) > line.expected_columns:
+            raise pa.ArrowInvalid
+        if len(fields) == line.expected_columns:
+            rows.append(fields)
+            fields = []
+    if fields:
+        raise pa.ArrowInvalid
+    return rows
+
+
+def _batch_of(rows: list[list[str]], names: Sequence[str], included: Sequence[str]) -> pa.RecordBatch:
+    places = {name: place for place, name in enumerate(names)}
+    columns = [[row[places[name]] or None if name in places else None for row in rows] for name in included]
+    return pa.RecordBatch.from_arrays([pa.array(column, pa.string()) for column in columns], list(included))
 
 
 def _with_unclassified(batch: pa.RecordBatch, unknown: dict[str, str]) -> pa.RecordBatch:
@@ -201,24 +162,6 @@ def _json_texts(values: pa.Array) -> pa.Array:
         for code in range(0x20):
             values = pc.replace_substring(values, chr(code), f"\\u{code:04x}")
     return pc.binary_join_element_wise('"', values, '"', "")
-
-
-def _with_whole_mark(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks, the first of them long enough to show a byte order mark."""
-    rest = iter(chunks)
-    first = b""
-    while len(first) < _MARK_BYTES and (chunk := next(rest, None)) is not None:
-        first += chunk
-    yield first
-    yield from rest
-
-
-def _is_utf8(chunk: bytes) -> bool:
-    try:
-        codecs.getincrementaldecoder("utf-8")("strict").decode(chunk)
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 class _Bytes(io.RawIOBase):

@@ -1,7 +1,7 @@
 """Reports of the SP-API: asking for one, waiting for it, streaming its content as Arrow batches.
 
-Belongs here: the life of a report and the download. Does not belong here: formats (`report_text.py`), and what a
-report's columns mean (`assets/extraction/`).
+Belongs here: the life of a report and the download. Does not belong here: formats (`report_bytes.py`,
+`report_text.py`), and what a report's columns mean (`assets/extraction/`).
 
 The library's own download is not used: it ignores the status (an expired link's XML becomes "the report"), guesses the
 charset, stops after the first gzip member, and can write plaintext to disk.
@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.resources.addresses import EndpointRefused, check_address
 from amzigo_pipelines.resources.collection import collection_paused
+from amzigo_pipelines.resources.report_bytes import charset_of, gunzip, to_utf8
 from amzigo_pipelines.resources.report_headers import Wanted
-from amzigo_pipelines.resources.report_text import ReportTable, charset_of, gunzip, to_utf8
+from amzigo_pipelines.resources.report_text import ReportTable
 from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_auth import EndpointRefused, check_address
 from amzigo_pipelines.resources.spapi_errors import (
     Asked,
     BadAnswer,

@@ -10,8 +10,9 @@ import pyarrow as pa
 import pytest
 
 from amzigo_pipelines.catalog.report_headers import SPELLINGS
+from amzigo_pipelines.resources.report_bytes import charset_of, gunzip, to_utf8
 from amzigo_pipelines.resources.report_headers import Drift, Wanted
-from amzigo_pipelines.resources.report_text import ReportTable, charset_of, gunzip, to_utf8
+from amzigo_pipelines.resources.report_text import ReportTable
 from amzigo_pipelines.resources.spapi_errors import (
     Asked,
     DownloadFailed,
@@ -218,6 +219,43 @@ def test_quoted_fields_where_the_header_is_quoted(size: int) -> None:
         {"sku": 'S"2', "price": None},
         {"sku": "S\n3", "price": "a\tb"},
     ]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_line_breaks_in_a_buyers_words_are_mended(end: str) -> None:
+    columns = ("sku", "comment", "price", "new")
+    lines = ["sku\tcomment\tprice\tnewer", "S1\tgood\t1\tx", "S2\tbad", "and late\t2\t", "S3\tone", "two", "three\t\ty"]
+    text = end.join([*lines, "S4\t\t4\t", ""])
+    found = {row["sku"]: row for row in rows(text, columns=columns)}
+    assert {sku: (row["comment"], row["price"], row["unclassified"]) for sku, row in found.items()} == {
+        "S1": ("good", "1", '{"newer":"x"}'),
+        "S2": ("bad\nand late", "2", None),
+        "S3": ("one\ntwo\nthree", None, '{"newer":"y"}'),
+        "S4": (None, "4", None),
+    }
+
+
+def test_lines_are_mended_across_blocks() -> None:
+    lines = [f"S{n}\t{'x' * 100}\nand more\t{n}" for n in range(5_000)]
+    lines += [f"T{n}\t{'x' * 1_000}\t{n}" for n in range(5_000)]
+    text = "sku\tcomment\tprice\n" + "\n".join(lines)
+    found = rows(text, 100_000, columns=("sku", "comment", "price"))
+    assert {row["sku"]: row["price"] for row in found} == {f"{kind}{n}": str(n) for kind in "ST" for n in range(5_000)}
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        "S1\tSECRET",  # the rest is missing
+        "S1\tSECRET\nmore\t1\t2",  # together too many
+        "S1\tSECRET\nS2\tx\t1\nmore\t1",  # a whole line between
+        "S1\tx\t1\nSECRET",  # a break in the last field
+    ],
+)
+def test_lines_that_dont_fit_together_are_an_error(lines: str) -> None:
+    with pytest.raises(ReportUnreadable) as caught:
+        rows(f"sku\tcomment\tprice\nS0\tx\t1\n{lines}\n", columns=("sku", "comment", "price"))
+    assert "SECRET" not in str(caught.value)
 
 
 @pytest.mark.parametrize("line", ["S1\tSECRET\t1", "SECRET"])
