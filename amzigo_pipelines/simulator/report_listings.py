@@ -11,6 +11,7 @@ from amzigo_pipelines.simulator.catalogue import AMAZON, Listing
 from amzigo_pipelines.simulator.marketplaces import Marketplace
 from amzigo_pipelines.simulator.report_headers import LISTINGS
 from amzigo_pipelines.simulator.report_request import ReportRequest, tab_separated
+from amzigo_pipelines.simulator.stranding import stranded_since
 
 HEADER = (
     "item-name",
@@ -56,8 +57,7 @@ def build(request: ReportRequest) -> str | None:
     for market in request.markets:
         for (_, market_id), listing in sorted(request.seller.catalogue.listings.items()):
             if market_id == market.marketplace_id:
-                quantity = request.seller.pool_of(listing).levels(request.as_of).fulfillable
-                rows.append(_row(listing, market, quantity, request.is_localised))
+                rows.append(_row(request, listing, market))
     if not rows:
         return None
     language = request.markets[0].language if request.is_localised else "en"
@@ -67,7 +67,9 @@ def build(request: ReportRequest) -> str | None:
     return tab_separated(header, ([row[n] for n in kept] for row in rows))
 
 
-def _row(listing: Listing, market: Marketplace, quantity: int, is_localised: bool) -> tuple[object, ...]:
+def _row(request: ReportRequest, listing: Listing, market: Marketplace) -> tuple[object, ...]:
+    quantity = request.seller.pool_of(listing).levels(request.as_of).fulfillable
+    is_stranded = stranded_since(listing, request.as_of) is not None
     is_fba = listing.channel == AMAZON
     values: dict[str, object] = {
         "item-name": listing.title,
@@ -77,7 +79,7 @@ def _row(listing: Listing, market: Marketplace, quantity: int, is_localised: boo
         "price": market.amount(listing.price),
         # Amazon leaves the quantity of its own stock empty here; the inventory operation has it.
         "quantity": "" if is_fba else quantity,
-        "open-date": _opened(listing, market, is_localised),
+        "open-date": _opened(listing, market, request.is_localised),
         "item-is-marketplace": "y",
         "product-id-type": _ASIN,
         "item-condition": _NEW,
@@ -86,7 +88,7 @@ def _row(listing: Listing, market: Marketplace, quantity: int, is_localised: boo
         "pending-quantity": 0,
         "fulfillment-channel": _FBA_CHANNEL[market.region] if is_fba else "DEFAULT",
         "merchant-shipping-group": "" if is_fba else "Synthetic Template",
-        "status": "Active" if is_fba or quantity else "Inactive",
+        "status": "Active" if (is_fba and not is_stranded) or (quantity and not is_fba) else "Inactive",
     }
     return tuple(values.get(name, "") for name in HEADER)
 

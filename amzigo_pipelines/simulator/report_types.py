@@ -18,7 +18,9 @@ from amzigo_pipelines.simulator import (
     report_ledger,
     report_listings,
     report_performance,
+    report_planning,
     report_returns,
+    report_stranded,
 )
 from amzigo_pipelines.simulator.report_request import ReportRequest
 
@@ -45,12 +47,14 @@ class ReportType:
 REPORT_TYPES: dict[str, ReportType] = {
     "GET_AMAZON_FULFILLED_SHIPMENTS_DATA_GENERAL": ReportType(report_fba_shipments.build),
     "GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA": ReportType(report_returns.build_fba),
+    "GET_FBA_INVENTORY_PLANNING_DATA": ReportType(report_planning.build),
     "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL": ReportType(report_all_orders.build),
     "GET_FLAT_FILE_RETURNS_DATA_BY_RETURN_DATE": ReportType(report_returns.build_merchant),
     "GET_LEDGER_DETAIL_VIEW_DATA": ReportType(report_ledger.build_detail),
     "GET_LEDGER_SUMMARY_VIEW_DATA": ReportType(report_ledger.build_summary),
     "GET_MERCHANT_LISTINGS_ALL_DATA": ReportType(report_listings.build),
     "GET_SELLER_FEEDBACK_DATA": ReportType(report_feedback.build),
+    "GET_STRANDED_INVENTORY_UI_DATA": ReportType(report_stranded.build),
     "GET_V2_SELLER_PERFORMANCE_REPORT": ReportType(report_performance.build, "application/json", charset="utf-8"),
 }
 """Every known report by Amazon's name for its type."""

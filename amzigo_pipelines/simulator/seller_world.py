@@ -17,11 +17,12 @@ from heapq import heappop, heappush
 
 from amzigo_pipelines.simulator import journeys, stock
 from amzigo_pipelines.simulator.catalogue import AMAZON, Catalogue, Listing
-from amzigo_pipelines.simulator.demand import Shoppers, times_of_day
+from amzigo_pipelines.simulator.demand import Available, Shoppers, times_of_day
 from amzigo_pipelines.simulator.marketplaces import MARKETPLACES
 from amzigo_pipelines.simulator.orders import CANCELLED, Order
 from amzigo_pipelines.simulator.profiles import SellerProfile
 from amzigo_pipelines.simulator.stock import Pool
+from amzigo_pipelines.simulator.stranding import stranded_since
 from amzigo_pipelines.simulator.supply import Supply
 
 OWN_WAREHOUSE = ""
@@ -154,17 +155,20 @@ class SellerWorld:
         # A new list, not one sorted in place: another thread may be reading the old one.
         self._versions = sorted(self._versions + fresh)
 
-    def _available(self, listing: Listing) -> int:
-        return self.pool_of(listing).fulfillable
+    def _available(self, at: int) -> Available:
+        def units(listing: Listing) -> int:
+            return 0 if stranded_since(listing, at) is not None else self.pool_of(listing).fulfillable
+
+        return units
 
     def _shop(self, at: int, shoppers: Shoppers) -> None:
-        order = shoppers.order(self._rng, at, len(self.orders) + 1, self._available)
+        order = shoppers.order(self._rng, at, len(self.orders) + 1, self._available(at))
         if order is not None:
             self._take(order)
 
     def _replace(self, at: int, original: Order) -> None:
         shoppers = self._shoppers[original.market.marketplace_id]
-        order = shoppers.replacement(self._rng, at, len(self.orders) + 1, original, self._available)
+        order = shoppers.replacement(self._rng, at, len(self.orders) + 1, original, self._available(at))
         if order is not None:
             self._take(order)
 
