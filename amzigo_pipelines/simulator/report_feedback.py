@@ -7,7 +7,6 @@ Header and dates are in the language of the marketplace, always.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 
 from amzigo_pipelines.simulator.orders import Feedback, Order
@@ -15,11 +14,6 @@ from amzigo_pipelines.simulator.report_headers import FEEDBACK
 from amzigo_pipelines.simulator.report_request import DAY_S, ReportRequest, local_day, tab_separated
 
 _LONGEST_LIFE_S = 120 * DAY_S  # between the placing of an order and its feedback
-_DATES: dict[str, Callable[[date], str]] = {
-    "US": lambda day: f"{day.month}/{day.day}/{day:%y}",
-    "DE": lambda day: f"{day:%d.%m.%y}",
-    "JP": lambda day: f"{day:%Y/%m/%d}",
-}
 
 
 def build(request: ReportRequest) -> str | None:
@@ -49,4 +43,6 @@ def _row(order: Order, feedback: Feedback) -> tuple[object, ...]:
 
 
 def _written(day: date, country: str) -> str:
-    return _DATES.get(country, lambda day: f"{day:%d/%m/%y}")(day)
+    if country == "US":
+        return f"{day.month}/{day.day}/{day:%y}"
+    return day.strftime({"DE": "%d.%m.%y", "JP": "%Y/%m/%d"}.get(country, "%d/%m/%y"))

@@ -101,7 +101,7 @@ def build_summary(request: ReportRequest) -> str | None:
     location = request.options.get("aggregateByLocation", "COUNTRY")
     if period not in _PERIODS or location not in ("COUNTRY", "FC"):
         return "The report options are not supported.\n"
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for market in request.markets:
         rows += _summary_rows(request, market, _PERIODS[period], location == "FC")
     return tab_separated(SUMMARY_HEADER, rows) if rows else None
