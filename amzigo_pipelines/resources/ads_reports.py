@@ -20,7 +20,7 @@ from amzigo_pipelines.catalog.advertising import AdsReportType
 from amzigo_pipelines.resources.addresses import EndpointRefused, check_address
 from amzigo_pipelines.resources.ads import AdsPartner
 from amzigo_pipelines.resources.json_array import json_objects
-from amzigo_pipelines.resources.report_text import gunzip
+from amzigo_pipelines.resources.report_bytes import gunzip
 from amzigo_pipelines.resources.spapi_errors import Asked, BadAnswer, DownloadFailed, ReportFatal, ReportLate
 
 # Amazon says that a report may take three hours; most take minutes. A later run goes on with the same report.

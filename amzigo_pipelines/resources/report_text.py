@@ -114,7 +114,9 @@ def _mended(broken: list[csv.InvalidRow]) -> list[list[str]]:
     Raises:
         pa.ArrowInvalid: they don't fit.
     """
-    rows, fields, last = [], [], 0
+    rows: list[list[str]] = []
+    fields: list[str] = []
+    last = 0
     for line in broken:
         parts = line.text.split("\t")
         if fields and line.number != last + 1:
