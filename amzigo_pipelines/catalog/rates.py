@@ -41,4 +41,5 @@ RATES: Mapping[str, Rate] = {
     "getReport": Rate(2.0, 15),
     "getReports": Rate(0.0222, 10),
     "getReportDocument": Rate(0.0167, 15),
+    "getMarketplaceParticipations": Rate(0.016, 15),
 }

@@ -5,6 +5,7 @@ Belongs here: which object is built from which. Does not belong here: what any o
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,6 @@ from amzigo_pipelines.clock import Clock, SystemClock
 from amzigo_pipelines.resources.home import Home, load_home
 
 if TYPE_CHECKING:
-    from amzigo_pipelines.resources.ads import AdsPartner
     from amzigo_pipelines.resources.ads_accounts import AdsAccounts
     from amzigo_pipelines.resources.audit import AuditTrail
     from amzigo_pipelines.resources.control import ControlDatabase
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from amzigo_pipelines.resources.keys import KeyStore
     from amzigo_pipelines.resources.lake import Lake
     from amzigo_pipelines.resources.report_desk import ReportDesk
-    from amzigo_pipelines.resources.sellers import SellerRegistry
+    from amzigo_pipelines.resources.sellers import Seller, SellerRegistry
     from amzigo_pipelines.resources.spapi import SellingPartner
     from amzigo_pipelines.resources.warehouse import Warehouse
 
@@ -108,42 +108,32 @@ class Platform:
         Raises:
             AmzigoError: no such seller, no credentials, or an address that this kind of home may not talk to.
         """
+        return self.partner_for(self.sellers.get(seller_id), self.sellers.refresh_tokens(seller_id))
+
+    def partner_for(self, seller: Seller, refresh_tokens: Mapping[str, str]) -> SellingPartner:
+        """The same for a seller that need not be connected yet.
+
+        Args:
+            seller: id and marketplaces.
+            refresh_tokens: by region.
+        """
         from amzigo_pipelines.resources.pacing import SharedPacer
         from amzigo_pipelines.resources.rate_buckets import RateBuckets
         from amzigo_pipelines.resources.spapi import SellingPartner
-        from amzigo_pipelines.resources.spapi_auth import credentials_for, endpoint_for
+        from amzigo_pipelines.resources.spapi_auth import credentials_for, endpoint_for, renewed_credentials
 
-        seller = self.sellers.get(seller_id)
         credentials = credentials_for(self.home)
         return SellingPartner(
             seller=seller,
-            refresh_token=self.sellers.refresh_token(seller_id),
+            refresh_tokens=refresh_tokens,
             credentials=credentials,
             endpoint=endpoint_for(self.home),
             clock=self.clock,
+            renew=lambda: renewed_credentials(self.home),
             # In real time, whatever our clock says: Amazon counts in real time.
             pacer=SharedPacer(
-                RateBuckets(self.control), credentials.client_id, seller_id, scale=self.home.rate_scale_in_force
+                RateBuckets(self.control), credentials.client_id, seller.seller_id, scale=self.home.rate_scale_in_force
             ),
-        )
-
-    def ads_partner(self, seller_id: str) -> AdsPartner | None:
-        """A client that acts for one seller at the Ads API; None if the seller has no advertising account connected.
-
-        Raises:
-            AmzigoError: no such seller, no credentials, or an address that this kind of home may not talk to.
-        """
-        from amzigo_pipelines.resources.ads import AdsPartner
-        from amzigo_pipelines.resources.ads_auth import ads_credentials_for, ads_endpoint_for
-
-        account = self.ads_accounts.get(self.sellers.get(seller_id).seller_id)
-        if account is None:
-            return None
-        return AdsPartner(
-            account,
-            self.ads_accounts.refresh_token(seller_id),
-            ads_credentials_for(self.home),
-            ads_endpoint_for(self.home),
         )
 
 

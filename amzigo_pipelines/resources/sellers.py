@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -20,6 +21,7 @@ from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.keys import KeyStore, SecretMissing
 from amzigo_pipelines.resources.schema import sellers
+from amzigo_pipelines.resources.spapi_auth import ANY_REGION, REGIONS
 from amzigo_pipelines.resources.statements import put_row
 
 # Amazon's merchant tokens; safe as a part of a path, a lock's name and a partition key.
@@ -80,8 +82,22 @@ class SellerRegistry:
         self._keys = keys
         self._clock = clock
 
-    def add(self, seller_id: str, name: str, marketplace_ids: Sequence[str], refresh_token: str) -> Seller:
+    def add(
+        self,
+        seller_id: str,
+        name: str,
+        marketplace_ids: Sequence[str],
+        refresh_token: str,
+        region: str = ANY_REGION,
+    ) -> Seller:
         """Add a seller, or one that was removed before.
+
+        Args:
+            seller_id: Amazon's merchant token.
+            name: for people.
+            marketplace_ids: where it sells.
+            refresh_token: a first one; further regions' by `replace_token`.
+            region: which region the token is for.
 
         Raises:
             SellerError: the id is malformed or taken, or there is no marketplace or token.
@@ -99,7 +115,7 @@ class SellerRegistry:
         }
         self._refuse_taken(seller_id)
         # The token first: a seller without a token would fail every night, a token without a seller does nothing.
-        self._keys.put_secret(_token_name(seller_id), token)
+        self._keys.put_secret(_token_name(seller_id, region), token)
         with self._control.transaction() as connection:
             put_row(connection, sellers, {"seller_id": seller_id}, values)
         return seller
@@ -125,18 +141,33 @@ class SellerRegistry:
         with self._control.read() as connection:
             return [_seller(row) for row in connection.execute(query)]
 
-    def replace_token(self, seller_id: str, refresh_token: str) -> None:
-        """Put a new refresh token in place of a seller's old one, which is overwritten; everything else stays.
+    def set_marketplaces(self, seller_id: str, marketplace_ids: Sequence[str]) -> Seller:
+        """Change where a seller sells; its data and its tokens stay.
+
+        Raises:
+            UnknownSeller: there is no such seller.
+            SellerError: no marketplace was given.
+        """
+        if not marketplace_ids:
+            raise SellerError(f"seller {seller_id} would have no marketplace left: name at least one")
+        self.get(seller_id)
+        ids = json.dumps(tuple(dict.fromkeys(marketplace_ids)))
+        with self._control.transaction() as connection:
+            connection.execute(sellers.update().where(sellers.c.seller_id == seller_id).values(marketplace_ids=ids))
+        return self.get(seller_id)
+
+    def replace_token(self, seller_id: str, refresh_token: str, region: str = ANY_REGION) -> None:
+        """Put a new refresh token in place of a seller's old one of that region; everything else stays.
 
         Raises:
             UnknownSeller: there is no such seller.
             SellerError: the token is empty.
         """
         self.get(seller_id)
-        self._keys.put_secret(_token_name(seller_id), _checked_token(seller_id, refresh_token))
+        self._keys.put_secret(_token_name(seller_id, region), _checked_token(seller_id, refresh_token))
 
     def remove(self, seller_id: str) -> None:
-        """Forget a seller's token, overwritten in the database, and mark the seller as removed.
+        """Forget a seller's tokens, overwritten in the database, and mark the seller as removed.
 
         The data stays until retention destroys all the seller's keys.
 
@@ -144,33 +175,41 @@ class SellerRegistry:
             UnknownSeller: there is no such seller.
         """
         self.get(seller_id)
-        self._keys.destroy_secret(_token_name(seller_id))
+        for region in (ANY_REGION, *REGIONS):
+            self._keys.destroy_secret(_token_name(seller_id, region))
         with self._control.transaction() as connection:
             connection.execute(
                 sellers.update().where(sellers.c.seller_id == seller_id).values(removed_at=self._clock.now())
             )
 
-    def refresh_token(self, seller_id: str) -> str:
-        """The seller's refresh token, in the clear: hand it to the client only.
+    def refresh_tokens(self, seller_id: str) -> dict[str, str]:
+        """The seller's refresh tokens by region, in the clear: hand them to the client only.
+
+        Returns:
+            Those there are; the one under `ANY_REGION` serves every region that has none of its own.
 
         Raises:
             UnknownSeller: there is no such seller.
-            KeyTampered: the stored token doesn't match its wrapping.
+            SellerError: there is no token at all.
+            KeyTampered: a stored token doesn't match its wrapping.
         """
         self.get(seller_id)
-        try:
-            return self._keys.secret(_token_name(seller_id)).decode()
-        except SecretMissing:
+        tokens: dict[str, str] = {}
+        for region in (ANY_REGION, *REGIONS):
+            with suppress(SecretMissing):
+                tokens[region] = self._keys.secret(_token_name(seller_id, region)).decode()
+        if not tokens:
             raise SellerError(
                 f"seller {seller_id} has no refresh token: give it one with 'amzigo seller token {seller_id}'"
-            ) from None
+            )
+        return tokens
 
     def _refuse_taken(self, seller_id: str) -> None:
         seller = self._load(seller_id)
         if seller is not None and seller.removed_at is None:
             raise SellerError(
-                f"seller {seller_id} is there already: 'amzigo seller token {seller_id}' replaces its token; "
-                "other marketplaces need removing it first, which destroys its data"
+                f"seller {seller_id} is there already: 'amzigo seller token {seller_id}' replaces its token, "
+                f"'amzigo seller marketplaces {seller_id}' changes where it sells"
             )
 
     def _load(self, seller_id: str) -> Seller | None:
@@ -192,5 +231,5 @@ def _seller(row: sa.Row[Any]) -> Seller:
     return Seller(row.seller_id, row.name, tuple(json.loads(row.marketplace_ids)), row.added_at, row.removed_at)
 
 
-def _token_name(seller_id: str) -> str:
-    return f"refresh-token/{seller_id}"
+def _token_name(seller_id: str, region: str) -> str:
+    return f"refresh-token/{seller_id}" if region == ANY_REGION else f"refresh-token/{seller_id}/{region}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from datetime import UTC, datetime
 from types import TracebackType
@@ -53,10 +53,11 @@ class SellingPartner:
 
     Args:
         seller: id and marketplaces.
-        refresh_token: the seller's; never in an error, a log or a repr.
+        refresh_tokens: the seller's by region, `ANY_REGION` for the others; never in an error, a log or a repr.
         credentials: the application's.
         endpoint: where the SP-API and Login with Amazon are.
         clock: the time, for whoever asks "when".
+        renew: reads the application's credentials anew after Amazon refused them; None for never.
         sleep: waits so many seconds; the only waiting there is.
         retries: how often and how long to ask again.
         pacer: where calls wait for their turn.
@@ -70,11 +71,12 @@ class SellingPartner:
     def __init__(
         self,
         seller: Seller,
-        refresh_token: str,
+        refresh_tokens: Mapping[str, str],
         credentials: LwaCredentials,
         endpoint: Endpoint,
         clock: Clock,
         *,
+        renew: Callable[[], LwaCredentials] | None = None,
         sleep: Sleep = time.sleep,
         retries: Retries | None = None,
         pacer: Pacer | None = None,
@@ -100,9 +102,10 @@ class SellingPartner:
         self._pacer = pacer or Pacer()
         self._calls = Calls(
             seller,
-            refresh_token,
+            refresh_tokens,
             credentials,
             endpoint,
+            renew=renew,
             retries=retries or Retries(sleep),
             pacer=self._pacer,
             http=http,
@@ -170,7 +173,7 @@ class SellingPartner:
         region = MARKETPLACES[marketplace_id or self.marketplace_ids[0]].region
         orders = self._calls.library(region).orders
         answer = self._calls.call(
-            "getOrder", lambda: orders.get_order(order_id, includedData=list(included_data)), {"order": dict}
+            "getOrder", lambda: orders.get_order(order_id, includedData=list(included_data)), {"order": dict}, region
         )
         order: dict[str, Any] = answer.payload["order"]
         return order
@@ -183,7 +186,8 @@ class SellingPartner:
             PagesRepeat: paging does not come to an end.
             SpApiError: anything else, after retries.
         """
-        inventories = self._calls.library(MARKETPLACES[marketplace_id].region).inventories
+        region = MARKETPLACES[marketplace_id].region
+        inventories = self._calls.library(region).inventories
         parameters: dict[str, Any] = {
             "details": "true",
             "granularityType": "Marketplace",
@@ -197,6 +201,7 @@ class SellingPartner:
                 lambda: inventories.get_inventory_summary_marketplace(**parameters, **turns.parameter("nextToken")),
                 {"payload": dict},
                 turns,
+                region,
             )
             rows = answer.payload["payload"].get("inventorySummaries")
             if not is_rows(rows):
@@ -206,11 +211,30 @@ class SellingPartner:
             if not turns.go_on(answer, rows):
                 return
 
+    def marketplace_participations(self, region: str) -> list[dict[str, Any]]:
+        """The marketplaces of a region in which the seller may sell, as Amazon lists them.
+
+        Not only the region's: whoever asks at a simulator, which serves all regions, gets all.
+
+        Raises:
+            RegionNotAuthorised: there is no refresh token for the region.
+            SpApiError: after retries.
+        """
+        sellers = self._calls.library(region).sellers
+        operation = "getMarketplaceParticipations"
+        answer = self._calls.call(operation, sellers.get_marketplace_participation, {"payload": list}, region)
+        rows = answer.payload["payload"]
+        if not is_rows(rows):
+            raise BadAnswer(Asked(self.seller_id, operation), "the answer has no list of marketplaces")
+        return rows
+
     # -- for this module and its neighbours --------------------------------------------------------------------------
 
-    def call(self, operation: str, ask: Callable[[], Answer], required: dict[str, type]) -> Answer:
+    def call(
+        self, operation: str, ask: Callable[[], Answer], required: dict[str, type], region: str | None = None
+    ) -> Answer:
         """One call of one operation, retried as its failures allow. See `Calls.call`."""
-        return self._calls.call(operation, ask, required)
+        return self._calls.call(operation, ask, required, region)
 
     def without_waiting(self) -> AbstractContextManager[None]:
         """Within the block a call that would have to wait for its turn raises `NoTurnYet` instead."""
@@ -230,9 +254,11 @@ class SellingPartner:
         """The HTTP connection, for downloads."""
         return self._calls.connection
 
-    def _paged(self, operation: str, ask: Callable[[], Answer], required: dict[str, type], turns: Turns) -> Answer:
+    def _paged(
+        self, operation: str, ask: Callable[[], Answer], required: dict[str, type], turns: Turns, region: str
+    ) -> Answer:
         try:
-            return self._calls.call(operation, ask, required)
+            return self._calls.call(operation, ask, required, region)
         except BadRequest as error:
             if turns.token is None or error.status != 400:
                 raise
@@ -254,6 +280,7 @@ class SellingPartner:
                     lambda: orders.search_orders(**parameters, **turns.parameter("paginationToken")),
                     {"orders": list, "lastUpdatedBefore": str},
                     turns,
+                    region,
                 )
             except MissingRole as error:
                 raise self._explained(region, parameters, error) from None
@@ -289,7 +316,7 @@ class SellingPartner:
         orders = self._calls.library(region).orders
         probe = {**parameters, "includedData": sections, "maxResultsPerPage": 1}
         with suppress(MissingRole):
-            self._calls.call("searchOrders", lambda: orders.search_orders(**probe), {"orders": list})
+            self._calls.call("searchOrders", lambda: orders.search_orders(**probe), {"orders": list}, region)
             return True
         return False
 

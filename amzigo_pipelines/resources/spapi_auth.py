@@ -21,6 +21,8 @@ from amzigo_pipelines.resources.home import Home, Kind, SecretProvider
 from amzigo_pipelines.resources.secret_sources import CredentialsMissing, forget_secrets, secret_values
 
 REGIONS = ("NA", "EU", "FE")
+# Under which a refresh token stands that was given without saying for which region.
+ANY_REGION = "*"
 AMAZON_API = {
     "NA": "https://sellingpartnerapi-na.amazon.com",
     "EU": "https://sellingpartnerapi-eu.amazon.com",

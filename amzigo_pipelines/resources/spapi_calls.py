@@ -10,7 +10,7 @@ being imported.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -18,15 +18,22 @@ from typing import TYPE_CHECKING
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.resources.pacing import Pacer
 from amzigo_pipelines.resources.retries import Retries
-from amzigo_pipelines.resources.spapi_auth import TOKENS, Endpoint, LwaCredentials
-from amzigo_pipelines.resources.spapi_errors import AccessTokenStale, Asked, AuthorisationLost, BadAnswer, Throttled
+from amzigo_pipelines.resources.spapi_auth import ANY_REGION, TOKENS, Endpoint, LwaCredentials
+from amzigo_pipelines.resources.spapi_errors import (
+    AccessTokenStale,
+    Asked,
+    AuthorisationLost,
+    BadAnswer,
+    RegionNotAuthorised,
+    Throttled,
+)
 
 if TYPE_CHECKING:
     import httpx
 
     from amzigo_pipelines.resources.sellers import Seller
     from amzigo_pipelines.resources.spapi_http import Connection
-    from amzigo_pipelines.resources.spapi_library import Answer, Library, StrictTokenClient
+    from amzigo_pipelines.resources.spapi_library import Answer, Library
 
 
 @dataclass
@@ -42,9 +49,10 @@ class Calls:
 
     Args:
         seller: id and marketplaces, all of them Amazon's.
-        refresh_token: the seller's; never in an error, a log or a repr.
+        refresh_tokens: the seller's by region, `ANY_REGION` for the others; never in an error, a log or a repr.
         credentials: the application's.
         endpoint: where the SP-API and Login with Amazon are.
+        renew: reads the application's credentials anew after Amazon refused them; None for never.
         retries: how often and how long to ask again.
         pacer: where calls wait for their turn.
         http: makes the HTTP client of an address; for tests.
@@ -54,10 +62,11 @@ class Calls:
     def __init__(
         self,
         seller: Seller,
-        refresh_token: str,
+        refresh_tokens: Mapping[str, str],
         credentials: LwaCredentials,
         endpoint: Endpoint,
         *,
+        renew: Callable[[], LwaCredentials] | None,
         retries: Retries,
         pacer: Pacer,
         http: Callable[[], httpx.Client] | None,
@@ -66,15 +75,15 @@ class Calls:
         self.usage = Usage()
         self._seller_id = seller.seller_id
         self._marketplace_ids = tuple(seller.marketplace_ids)
-        self._refresh_token = refresh_token
+        self._refresh_tokens = refresh_tokens
         self._credentials = credentials
         self._endpoint = endpoint
+        self._renew = renew
         self._retries = retries
         self._pacer = pacer
         self._http = http
         self._deadline_s = deadline_s
         self._connection_made: Connection | None = None
-        self._tokens_made: StrictTokenClient | None = None
         self._libraries: dict[str, Library] = {}
 
     def close(self) -> None:
@@ -82,18 +91,22 @@ class Calls:
         if self._connection_made is not None:
             self._connection_made.close()
 
-    def call(self, operation: str, ask: Callable[[], Answer], required: dict[str, type]) -> Answer:
+    def call(
+        self, operation: str, ask: Callable[[], Answer], required: dict[str, type], region: str | None = None
+    ) -> Answer:
         """One call of one operation, retried as its failures allow. Everything that asks Amazon goes through here.
 
         Args:
             operation: Amazon's name for it.
             ask: does it, with the client library.
             required: top-level fields that a good answer has, with their JSON types.
+            region: whose refresh token is used; may be left out where all marketplaces share one.
 
         Raises:
             SpApiError: the last failure.
         """
-        return self._retries.call(lambda: self._once(operation, ask, required))
+        region = region or self._region_of_all
+        return self._retries.call(lambda: self._once(operation, ask, required, region))
 
     @property
     def connection(self) -> Connection:
@@ -116,33 +129,50 @@ class Calls:
             regions[region] = (*regions.get(region, ()), marketplace_id)
         return regions
 
-    def library(self, region: str) -> Library:
-        """The client library's clients for one region."""
-        if region not in self._libraries:
-            from amzigo_pipelines.resources.spapi_library import Library
+    @cached_property
+    def _region_of_all(self) -> str | None:
+        shares_token = not any(region in self._refresh_tokens for region in self.regions)
+        return next(iter(self.regions)) if shares_token or len(self.regions) == 1 else None
 
+    def library(self, region: str) -> Library:
+        """The client library's clients for one region.
+
+        Raises:
+            RegionNotAuthorised: there is no refresh token for it.
+        """
+        if region not in self._libraries:
+            from amzigo_pipelines.resources.spapi_library import Library, StrictTokenClient
+
+            refresh_token = self._refresh_token(region)
+            tokens = StrictTokenClient(
+                connection=self.connection,
+                login=self._endpoint.login,
+                credentials=self._credentials,
+                refresh_token=refresh_token,
+                tokens=TOKENS,
+                renew=self._renew,
+            )
             self._libraries[region] = Library(
                 connection=self.connection,
-                tokens=self._tokens(),
+                tokens=tokens,
                 api=self._endpoint.api[region],
                 region=region,
                 marketplace_id=self.regions.get(region, self._marketplace_ids)[0],
                 credentials=self._credentials,
-                refresh_token=self._refresh_token,
+                refresh_token=refresh_token,
             )
         return self._libraries[region]
 
-    def _once(self, operation: str, ask: Callable[[], Answer], required: dict[str, type]) -> Answer:
-        connection, tokens = self.connection, self._tokens()
+    def _once(self, operation: str, ask: Callable[[], Answer], required: dict[str, type], region: str | None) -> Answer:
+        connection = self.connection
         asked = connection.asked = Asked(self._seller_id, operation)
         try:
-            answer = self._sent(operation, ask)
+            answer = self._sent(operation, ask, region)
         except AccessTokenStale:
             # Ran out in mid-run, or revoked: a fresh one at once. If that is refused too, it is not the token's age.
-            tokens.drop()
             connection.asked = asked
             try:
-                answer = self._sent(operation, ask)
+                answer = self._sent(operation, ask, region)
             except AccessTokenStale as error:
                 raise AuthorisationLost(
                     asked,
@@ -157,9 +187,10 @@ class Calls:
             raise BadAnswer(asked, f"the answer lacks {', '.join(lacking)}, so it says nothing about the data")
         return answer
 
-    def _sent(self, operation: str, ask: Callable[[], Answer]) -> Answer:
+    def _sent(self, operation: str, ask: Callable[[], Answer], region: str | None) -> Answer:
         # Log in first: between its turn and the request nothing may take time, for Amazon counts at the arrival.
-        self._tokens().get_auth()
+        if region is not None:
+            self.library(region).tokens.get_auth()
         self._pacer.before(operation)
         self.usage.requests += 1
         try:
@@ -171,15 +202,14 @@ class Calls:
                 error.retry_after_s = wait_s if error.retry_after_s is None else error.retry_after_s
             raise
 
-    def _tokens(self) -> StrictTokenClient:
-        if self._tokens_made is None:
-            from amzigo_pipelines.resources.spapi_library import StrictTokenClient
-
-            self._tokens_made = StrictTokenClient(
-                connection=self.connection,
-                login=self._endpoint.login,
-                credentials=self._credentials,
-                refresh_token=self._refresh_token,
-                tokens=TOKENS,
-            )
-        return self._tokens_made
+    def _refresh_token(self, region: str) -> str:
+        try:
+            return self._refresh_tokens.get(region) or self._refresh_tokens[ANY_REGION]
+        except KeyError:
+            countries = ", ".join(MARKETPLACES[known].country for known in self.regions.get(region, ()))
+            raise RegionNotAuthorised(
+                Asked(self._seller_id, "logging in"),
+                f"there is no refresh token for region {region} ({countries}), and Amazon authorises by region: let "
+                f"the seller authorise the application there, then run 'amzigo seller token {self._seller_id} --region "
+                f"{region}'",
+            ) from None

@@ -77,6 +77,14 @@ class RefreshTokenRefused(SpApiError):
     """The seller's refresh token is wrong, or the seller withdrew the authorisation."""
 
 
+class RegionNotAuthorised(SpApiError):
+    """The seller has a marketplace in a region for which we hold no refresh token: Amazon authorises by region."""
+
+
+class CodeRefused(SpApiError):
+    """An authorisation code is no good (any more)."""
+
+
 class ClientRefused(SpApiError):
     """Our own LWA client id or secret is wrong or has run out."""
 
@@ -248,7 +256,8 @@ def error_for_token_answer(asked: Asked, status: int, headers: Mapping[str, str]
         return ClientRefused(
             asked,
             "Login with Amazon refuses the application's client id or secret: set AMZIGO_LWA_CLIENT_ID and "
-            "AMZIGO_LWA_CLIENT_SECRET to valid ones (a secret lives 180 days)",
+            "AMZIGO_LWA_CLIENT_SECRET to valid ones, where 'amzigo credentials status' says that they are kept "
+            "(a secret lives 180 days)",
             **facts,
         )
     if status == 429:

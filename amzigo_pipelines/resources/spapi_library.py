@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
@@ -25,6 +25,7 @@ from typing import Any, Protocol, cast
 from sp_api.api import Inventories as LibraryInventories
 from sp_api.api import OrdersV20260101 as LibraryOrders
 from sp_api.api import Reports as LibraryReports
+from sp_api.api import Sellers as LibrarySellers
 from sp_api.auth import AccessTokenClient
 from sp_api.base.credential_provider import FromCodeCredentialProvider
 
@@ -32,8 +33,10 @@ from amzigo_pipelines.resources.collection import collection_paused
 from amzigo_pipelines.resources.quiet import keep_quiet
 from amzigo_pipelines.resources.spapi_auth import LwaCredentials, TokenCache
 from amzigo_pipelines.resources.spapi_errors import (
+    AccessTokenStale,
     Asked,
     BadAnswer,
+    ClientRefused,
     SpApiError,
     error_for_answer,
     error_for_token_answer,
@@ -67,27 +70,44 @@ class Answer:
 
 
 class StrictTokenClient(AccessTokenClient):  # type: ignore[misc]
-    """Login with Amazon, with a cache that keeps one seller's or secret's token from passing for another's."""
+    """Login with Amazon, with a cache that keeps one seller's or secret's token from passing for another's.
+
+    Args:
+        connection: to Login with Amazon.
+        login: its base address.
+        credentials: the application's.
+        refresh_token: a seller's.
+        tokens: the cache.
+        renew: reads the application's credentials anew, once those that we have are refused: they may have been
+            exchanged since; None where there is nothing to read.
+    """
 
     user_agent = USER_AGENT
 
     def __init__(
-        self, *, connection: Connection, login: str, credentials: LwaCredentials, refresh_token: str, tokens: TokenCache
+        self,
+        *,
+        connection: Connection,
+        login: str,
+        credentials: LwaCredentials,
+        refresh_token: str,
+        tokens: TokenCache,
+        renew: Callable[[], LwaCredentials] | None = None,
     ) -> None:
         # The base class's own __init__ would open a client without timeouts; nothing of it is needed.
         self._connection = connection
+        self._login = login
         self._address = login + self.path
         self._tokens = tokens
-        self._key = tokens.key(login, credentials, refresh_token)
-        self.cred = SimpleNamespace(
-            client_id=credentials.client_id, client_secret=credentials.client_secret, refresh_token=refresh_token
-        )
+        self._renew = renew
+        self._refresh_token = refresh_token
+        self._use(credentials)
 
     def get_auth(self) -> Any:
         """The access token, in the shape that the library expects."""
         token = self._tokens.get(self._key)
         if token is None:
-            token, lifetime_s = self._fetch()
+            token, lifetime_s = self._fetch_with_good_credentials()
             self._tokens.put(self._key, token, lifetime_s)
         return SimpleNamespace(access_token=token)
 
@@ -96,6 +116,23 @@ class StrictTokenClient(AccessTokenClient):  # type: ignore[misc]
         token = self._tokens.get(self._key)
         if token is not None:
             self._tokens.drop(self._key, token)
+
+    def _use(self, credentials: LwaCredentials) -> None:
+        self._credentials = credentials
+        self._key = self._tokens.key(self._login, credentials, self._refresh_token)
+        self.cred = SimpleNamespace(
+            client_id=credentials.client_id, client_secret=credentials.client_secret, refresh_token=self._refresh_token
+        )
+
+    def _fetch_with_good_credentials(self) -> tuple[str, float]:
+        try:
+            return self._fetch()
+        except ClientRefused:
+            renewed = self._renew() if self._renew else self._credentials
+            if renewed == self._credentials:
+                raise
+            self._use(renewed)
+            return self._fetch()
 
     def _fetch(self) -> tuple[str, float]:
         before = self._connection.asked
@@ -137,7 +174,10 @@ class _Strict:
     ) -> Answer:
         asked = self._connection.asked
         if not 200 <= res.status_code < 300:
-            raise error_for_answer(asked, res.status_code, res.headers, res.content)
+            error = error_for_answer(asked, res.status_code, res.headers, res.content)
+            if isinstance(error, AccessTokenStale):
+                self._tokens.drop()
+            raise error
         return Answer(parse_object(asked, res), res.headers)
 
 
@@ -178,6 +218,10 @@ class ReportsClient(_Strict, LibraryReports):  # type: ignore[misc]
     """Reports API 2021-06-30."""
 
 
+class SellersClient(_Strict, LibrarySellers):  # type: ignore[misc]
+    """Sellers API v1."""
+
+
 class OrdersOperations(Protocol):
     """What is used of the orders client."""
 
@@ -215,6 +259,14 @@ class ReportsOperations(Protocol):
 
     def get_report_document(self, document_id: str, **parameters: Any) -> Answer:
         """`getReportDocument`; without `download`, the metadata alone."""
+        ...
+
+
+class SellersOperations(Protocol):
+    """What is used of the sellers client."""
+
+    def get_marketplace_participation(self) -> Answer:
+        """`getMarketplaceParticipations`."""
         ...
 
 
@@ -261,9 +313,11 @@ class Library:
             made._tokens = tokens
             return made
 
+        self.tokens = tokens
         self.orders = cast(OrdersOperations, client(OrdersClient))
         self.inventories = cast(InventoriesOperations, client(InventoriesClient))
         self.reports = cast(ReportsOperations, client(ReportsClient))
+        self.sellers = cast(SellersOperations, client(SellersClient))
 
 
 def silence_logs() -> None:

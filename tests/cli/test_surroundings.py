@@ -99,7 +99,7 @@ def test_no_refresh_token_to_be_had(home: Home) -> None:
         assert "AMZIGO_REFRESH_TOKEN" in done.stderr
     assert Platform(home).sellers.list() == []
     assert real(home.path, 'echo "Atzr|x" | "$@"', *add, AMZIGO_REFRESH_TOKEN="").returncode == 0
-    assert Platform(home).sellers.refresh_token("ANEWSELLER1") == "Atzr|x"
+    assert Platform(home).sellers.refresh_tokens("ANEWSELLER1") == {"*": "Atzr|x"}
 
 
 def test_removing_needs_a_yes(amzigo: Amzigo, home: Home, seller: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -94,7 +94,7 @@ class Platform:
         settings = {"sleep": self.sleep, "retries": Retries(self.sleep, attempts=4)} | self.client
         return SellingPartner(
             seller,
-            settings.pop("refresh_token", self.sellers.refresh_token(seller_id)),
+            settings.pop("refresh_tokens", self.sellers.refresh_tokens(seller_id)),
             credentials_for(self.home),
             endpoint_for(self.home),
             self.clock,

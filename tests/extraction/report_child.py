@@ -36,7 +36,7 @@ if __name__ == "__main__":
     control = ControlDatabase(home.database_url)
     sellers = SellerRegistry(control, KeyStore(control, KekStore(home), clock), clock)
     partner = SellingPartner(
-        sellers.get(SELLER), sellers.refresh_token(SELLER), credentials_for(home), endpoint_for(home), clock
+        sellers.get(SELLER), sellers.refresh_tokens(SELLER), credentials_for(home), endpoint_for(home), clock
     )
     desk = ReportDesk(control, clock)
     if action == "die":

@@ -482,7 +482,7 @@ def test_page_tokens_that_have_run_out_are_told_as_that(
 
 
 def test_a_revoked_refresh_token(platform: Platform, server: SimulatorServer) -> None:
-    platform.client = {"refresh_token": "Atzr|revoked"}
+    platform.client = {"refresh_tokens": {"*": "Atzr|revoked"}}
     for source in SOURCES:
         with pytest.raises(RefreshTokenRefused, match="authorise the application again") as caught:
             extract(platform, source)

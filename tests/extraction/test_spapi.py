@@ -98,7 +98,7 @@ class Amazon:
     def partner(self, attempts: int = 3, **settings: Any) -> SellingPartner:
         return SellingPartner(
             settings.pop("seller", SELLER),
-            settings.pop("refresh_token", REFRESH_TOKEN),
+            {"*": settings.pop("refresh_token", REFRESH_TOKEN)},
             settings.pop("credentials", CREDENTIALS),
             settings.pop("endpoint", Endpoint(Kind.PRODUCTION, AMAZON_API, "https://api.amazon.com")),
             VirtualClock(END),

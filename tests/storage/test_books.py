@@ -98,7 +98,7 @@ def test_a_seller_comes_is_listed_and_goes(store: Store) -> None:
     )
     assert seller.marketplace_ids == ("ATVPDKIKX0DER", "A1PA6795UKMFR9")
     assert store.sellers.get(SELLER) == seller
-    assert store.sellers.refresh_token(SELLER) == TOKEN
+    assert store.sellers.refresh_tokens(SELLER) == {"*": TOKEN}
     assert TOKEN not in repr(seller)
     assert TOKEN.encode() not in store.database_file.read_bytes()
     with pytest.raises(SellerError, match="is there already"):
@@ -109,11 +109,11 @@ def test_a_seller_comes_is_listed_and_goes(store: Store) -> None:
     assert store.sellers.list() == []
     (tombstone,) = store.sellers.list(include_removed=True)
     assert tombstone.removed_at == NOW + timedelta(days=1)
-    for ask in (store.sellers.get, store.sellers.refresh_token, store.sellers.remove):
+    for ask in (store.sellers.get, store.sellers.refresh_tokens, store.sellers.remove):
         with pytest.raises(UnknownSeller, match=r"any more \(removed on 2026-11-24\); there are: none yet"):
             ask(SELLER)
     store.sellers.add(SELLER, "Back", ["ATVPDKIKX0DER"], "another")
-    assert store.sellers.refresh_token(SELLER) == "another"
+    assert store.sellers.refresh_tokens(SELLER) == {"*": "another"}
 
 
 def test_an_unknown_seller_hears_who_there_is(store: Store) -> None:
