@@ -13,6 +13,7 @@ from amzigo_pipelines.clock import Clock, SystemClock
 from amzigo_pipelines.resources.home import Home, load_home
 
 if TYPE_CHECKING:
+    from amzigo_pipelines.resources.ads import AdsPartner
     from amzigo_pipelines.resources.ads_accounts import AdsAccounts
     from amzigo_pipelines.resources.audit import AuditTrail
     from amzigo_pipelines.resources.control import ControlDatabase
@@ -70,7 +71,8 @@ class Platform:
     @cached_property
     def ads_accounts(self) -> AdsAccounts:
         """The sellers' advertising accounts."""
-        from amzigo_pipelines.resources.ads_accounts import AdsAccounts
+        from amzigo_pipelines.resources.ads import AdsPartner
+    from amzigo_pipelines.resources.ads_accounts import AdsAccounts
 
         return AdsAccounts(self.control, self.keys, self.clock)
 
@@ -134,6 +136,25 @@ class Platform:
             pacer=SharedPacer(
                 RateBuckets(self.control), credentials.client_id, seller.seller_id, scale=self.home.rate_scale_in_force
             ),
+        )
+
+    def ads_partner(self, seller_id: str) -> AdsPartner | None:
+        """A client that acts for one seller at the Ads API; None if the seller has no advertising account connected.
+
+        Raises:
+            AmzigoError: no such seller, no credentials, or an address that this kind of home may not talk to.
+        """
+        from amzigo_pipelines.resources.ads import AdsPartner
+        from amzigo_pipelines.resources.ads_auth import ads_credentials_for, ads_endpoint_for
+
+        account = self.ads_accounts.get(self.sellers.get(seller_id).seller_id)
+        if account is None:
+            return None
+        return AdsPartner(
+            account,
+            self.ads_accounts.refresh_token(seller_id),
+            ads_credentials_for(self.home),
+            ads_endpoint_for(self.home),
         )
 
 
