@@ -71,8 +71,7 @@ class Platform:
     @cached_property
     def ads_accounts(self) -> AdsAccounts:
         """The sellers' advertising accounts."""
-        from amzigo_pipelines.resources.ads import AdsPartner
-    from amzigo_pipelines.resources.ads_accounts import AdsAccounts
+        from amzigo_pipelines.resources.ads_accounts import AdsAccounts
 
         return AdsAccounts(self.control, self.keys, self.clock)
 
