@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TIME_LIMIT_S", "EmptyUnconfirmed", "ReportDesk", "ReportOrder"]
 
+_CREATE = "createReport"
 # Most reports take seconds, some a quarter of an hour.
 TIME_LIMIT_S = 1_800.0
 _FIRST_WAIT_S = 0.05
@@ -205,7 +206,7 @@ class ReportDesk:
         for attempt in range(1, _MOST_ASKED + 1):
             sent: list[Request] = []
             try:
-                created = partner.call("createReport", self._sending(partner, order, latest, sent), {"reportId": str})
+                created = partner.call(_CREATE, self._sending(partner, order, latest, sent), {"reportId": str})
                 self._ledger.asked(sent[0], created.payload["reportId"])
             except Taken:
                 return
@@ -236,12 +237,12 @@ class ReportDesk:
         def send() -> Answer:
             if sent:
                 # Called again by the retries, because the first answer did not name the report.
-                raise _AnswerLost(BadAnswer(Asked(partner.seller_id, "createReport"), "no answer names the report"))
+                raise _AnswerLost(BadAnswer(Asked(partner.seller_id, _CREATE), "no answer names the report"))
             sent.append(self._ledger.claim(partner.seller_id, order, self._clock.now(), latest))
             try:
                 return reports.create_report(**parameters)
             except SpApiError as error:
-                if error.status is None or error.status < 400 or error.status == 504:
+                if error.operation == _CREATE and (error.status is None or error.status < 400 or error.status == 504):
                     raise _AnswerLost(error) from None
                 self._ledger.withdraw(sent.pop())
                 raise
