@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from amzigo_pipelines.assets.extraction.extract import extract_partition, extract_partitions
-from amzigo_pipelines.assets.extraction.reports import extract_report
+from amzigo_pipelines.assets.extraction.reports import extract_report, orders_of
 from amzigo_pipelines.assets.extraction.results import Extraction
 from amzigo_pipelines.catalog.model import (
     INSTANT,
@@ -19,18 +20,20 @@ from amzigo_pipelines.catalog.model import (
     STRING,
     Dataset,
     ReportShape,
+    RetentionClass,
     Source,
     business,
     pii,
     unclassified,
 )
+from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.resources.spapi_errors import ReportDeferred
 from amzigo_pipelines.simulator.marketplaces import MARKETPLACES
 from amzigo_pipelines.simulator.report_request import ReportRequest, tab_separated
 from amzigo_pipelines.simulator.report_types import REPORT_TYPES, ReportType
 from amzigo_pipelines.simulator.server import SimulatorServer
 
-from .conftest import DAY, JP, NOW, SELLER, US, Platform
+from .conftest import DAY, JP, NOW, SELLER, US, Platform, make_platform
 
 HEADER = ["Gizmo ID", "order-id", "made-at", "price", "note", "shiny-new"]
 
@@ -214,7 +217,44 @@ def test_the_newest_day_brings_the_days_before_with_it(platform: Platform) -> No
     ],
 )
 def test_every_report_arrives_without_drift(platform: Platform, name: str) -> None:
-    platform.clock.set(NOW)
     (result,) = extract_partition(platform, SELLER, DAY, [name])  # type: ignore[arg-type]
     assert not [w for w in result.warnings if "classified" in w or "does not send" in w], result.warnings
-    assert datetime.now(UTC) > NOW
+
+
+@pytest.mark.parametrize("name", ["listings", "seller_feedback", "fba_returns", "inventory_ledger_summary"])
+def test_translated_reports_give_the_same_rows(
+    tmp_path: Path, platform: Platform, simulator_with: Callable[..., SimulatorServer], name: str
+) -> None:
+    dataset, days = DATASETS[name], [DAY - timedelta(days=n) for n in (3, 2, 1, 0)]
+    abroad = make_platform(tmp_path / "abroad", simulator_with(report_localised=True).url)
+    for one in (platform, abroad):
+        if not dataset.source.is_snapshot:
+            list(extract_partitions(one, SELLER, [days[0]], [name]))  # type: ignore[arg-type]
+        list(extract_partitions(one, SELLER, [days[-1]], [name]))  # type: ignore[arg-type]
+
+    def stored(one: Platform) -> list[str]:
+        found = one.lake.scan(dataset, SELLER)
+        assert found is not None
+        columns = [
+            c for c in dataset.families[RetentionClass.BUSINESS].names if c not in ("taken_at", "opened_on_text")
+        ]
+        return sorted(str(row) for row in found.to_table(columns=[*columns, "day"]).to_pylist())
+
+    assert stored(platform)
+    assert stored(abroad) == stored(platform)
+
+
+def test_windows_are_whole_local_days_also_when_clocks_change(platform: Platform) -> None:
+    platform.clock.set(datetime(2026, 11, 20, tzinfo=UTC))
+    with platform.selling_partner(SELLER) as partner:
+        extraction = Extraction(platform, partner, platform.keys.pseudonymiser(SELLER))  # type: ignore[arg-type]
+        hours = {
+            (market, day): (order.end - order.start).total_seconds() / 3600  # type: ignore[operator]
+            for day in (date(2026, 10, 24), date(2026, 10, 25), date(2026, 11, 1))
+            for market, order in zip(("US", "DE", "JP"), orders_of(GIZMOS, extraction, [day]), strict=True)
+        }
+    second = 1 / 3600
+    assert {key: round(value + second, 6) for key, value in hours.items() if round(value + second) != 24} == {
+        ("DE", date(2026, 10, 25)): 25,
+        ("US", date(2026, 11, 1)): 25,
+    }
