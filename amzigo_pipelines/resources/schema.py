@@ -254,3 +254,23 @@ reports = sa.Table(
 )
 sa.Index("reports_order", reports.c.order_key, reports.c.number)
 sa.Index("reports_retry", reports.c.state, reports.c.retry_at)
+
+# Sellers who were sent to Amazon's consent page and have not come back yet; the hash of what they bring along.
+authorisation_states = sa.Table(
+    "authorisation_states",
+    metadata,
+    sa.Column("state_hash", sa.String(64), primary_key=True),
+    sa.Column("region", sa.String(2), nullable=False),
+    sa.Column("expires_at", Instant, nullable=False),
+)
+
+# How old an application's client secret is. Of the secret only the start of its hash, to see that it was exchanged.
+client_secrets = sa.Table(
+    "client_secrets",
+    metadata,
+    sa.Column("application", sa.String(16), primary_key=True),  # hash of the LWA client id
+    sa.Column("fingerprint", sa.String(16), nullable=False),
+    sa.Column("since", Instant, nullable=False),
+    sa.Column("is_exact", sa.Boolean, nullable=False),  # False: first seen then, and older than that
+    sa.Column("asked_at", Instant),  # Amazon was asked for a new one, which has not come yet
+)
