@@ -33,6 +33,8 @@ _TRUTHS: dict[str, Callable[[World, str, datetime], Any]] = {
     "people": truth.people,
     "fba-shipments": truth_reports.fba_shipments,
     "feedback": truth_reports.feedback,
+    "return-requests": truth_reports.return_requests,
+    "stranded": truth_reports.stranded,
 }
 
 

@@ -65,6 +65,8 @@ def test_a_stranded_listing_has_stock_and_no_sales(server: SimulatorServer, worl
             client = Client(server.url, world.profile(seller_id))
             market = MARKETPLACES[client.seller.marketplace_ids[0]]
             rows = rows_of(client, STRANDED)
+            expected = truth_reports.stranded(world, seller_id, now)
+            assert {r["sku"] for r in rows} == {sku for sku, m in expected if m == market.marketplace_id}
             status = {row["seller-sku"]: row["status"] for row in rows_of(client, LISTINGS)}
             for row in rows:
                 level = truth.stock(world, seller_id, now)[row["sku"], market.marketplace_id]

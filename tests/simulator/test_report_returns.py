@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import pytest
 
-from amzigo_pipelines.simulator import truth
+from amzigo_pipelines.simulator import truth, truth_reports
 from amzigo_pipelines.simulator.marketplaces import MARKETPLACES
 from amzigo_pipelines.simulator.report_returns import FBA_HEADER, MERCHANT_HEADER
 from amzigo_pipelines.simulator.server import SimulatorServer
@@ -58,6 +58,13 @@ def test_merchant_returns_are_the_truth(server: SimulatorServer, world: World, s
     )
     open_requests = [row for row in rows if row["Return request status"] == "Approved"]
     assert all(row["Return delivery date"] == row["Refunded Amount"] == "" for row in open_requests)
+    asked = truth_reports.return_requests(world, seller_id, NOW)
+    days = {a.tracking_number: a.requested_at.astimezone(places[a.order_id].zone).date() for a in asked}
+    assert {r["Tracking ID"]: datetime.strptime(r["Return request date"], "%d-%b-%Y").date() for r in rows} == days
+    assert Counter((r["Order ID"], r["Tracking ID"], r["Merchant SKU"], r["Return Reason"]) for r in rows) == Counter(
+        (a.order_id, a.tracking_number, a.sku, f"CR-{a.reason}") for a in asked
+    )
+    assert sum(a.returned_at is not None for a in asked) == len(done)
     people = set(truth.people(world, seller_id, NOW))
     for row in rows:
         order = orders[row["Order ID"]]
