@@ -15,6 +15,7 @@ from amzigo_pipelines.assets.partitions import SELLER_TAG
 from amzigo_pipelines.automation import (
     CATCH_UP_DAYS,
     daily_extraction_schedule,
+    deferred_extraction,
     pii_retention_schedule,
     publish_after_extraction,
 )
@@ -24,22 +25,43 @@ from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.definitions import build_definitions
 from amzigo_pipelines.resources.home import Home, Kind
 from amzigo_pipelines.resources.platform import Platform
+from amzigo_pipelines.resources.report_ledger import ReportLedger, ReportOrder, State
 
 FIRST_DAY = date(2026, 10, 1)
 NOW = datetime(2026, 10, 11, 0, 30, tzinfo=UTC)
 
+LAKE = {
+    "account_health",
+    "ads_campaigns",
+    "ads_products",
+    "fba_inventory",
+    "fba_returns",
+    "fba_shipments",
+    "inventory_ledger_detail",
+    "inventory_ledger_summary",
+    "inventory_planning",
+    "listings",
+    "marketplaces",
+    "merchant_returns",
+    "order_items",
+    "orders",
+    "review_topics",
+    "review_trends",
+    "sales_and_traffic_by_sku",
+    "sales_and_traffic_daily",
+    "sales_metrics",
+    "seller_feedback",
+    "settlement_lines",
+    "settlements",
+    "stranded_inventory",
+    "transaction_breakdowns",
+    "transactions",
+}
+MARTS = {"orders", "order_items", "sales_daily", "sales_by_sku_daily", "inventory_position", "inventory_cover"}
 # Key, group, partitions by, owner: what may not change unnoticed.
 GRAPH = {
-    ("lake/orders", "extraction", "day|seller", "team:data-engineering"),
-    ("lake/order_items", "extraction", "day|seller", "team:data-engineering"),
-    ("lake/fba_inventory", "extraction", "day|seller", "team:data-engineering"),
-    ("lake/listings", "extraction", "day|seller", "team:data-engineering"),
-    ("marts/orders", "marts", "seller", "team:data-engineering"),
-    ("marts/order_items", "marts", "seller", "team:data-engineering"),
-    ("marts/sales_daily", "marts", "seller", "team:data-engineering"),
-    ("marts/sales_by_sku_daily", "marts", "seller", "team:data-engineering"),
-    ("marts/inventory_position", "marts", "seller", "team:data-engineering"),
-    ("marts/inventory_cover", "marts", "seller", "team:data-engineering"),
+    *((f"lake/{name}", "extraction", "day|seller", "team:data-engineering") for name in LAKE),
+    *((f"marts/{name}", "marts", "seller", "team:data-engineering") for name in MARTS),
     ("pii_retention", "retention", "day of death", "team:privacy"),
 }
 
@@ -123,6 +145,7 @@ def test_a_mart_is_downstream_of_what_it_reads(platform: Platform) -> None:
 def test_schedules_and_sensor_run_on_a_fresh_install() -> None:
     assert daily_extraction_schedule.default_status is dg.DefaultScheduleStatus.RUNNING
     assert pii_retention_schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert deferred_extraction.default_status is dg.DefaultSensorStatus.RUNNING
     assert publish_after_extraction.default_status is dg.DefaultSensorStatus.RUNNING
 
 
@@ -135,17 +158,61 @@ def test_the_nightly_schedule_asks_for_yesterday_and_for_what_was_missed(platfor
     yesterday = {r.partition_key for r in requests if r.partition_key}
     assert yesterday == {"2026-10-10|ASELLER01", "2026-10-10|ASELLER02"}
     ranges = {
-        (r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"])
+        (r.tags["dagster/asset_partition_range_start"], r.tags["dagster/asset_partition_range_end"]): {
+            key.path[-1] for key in r.asset_selection or ()
+        }
         for r in requests
         if not r.partition_key
     }
+    history = {name for name, dataset in DATASETS.items() if not dataset.source.is_snapshot}
+    # Without an advertising account its datasets are not missing: they are not there.
+    others = history - {"orders", "order_items", "ads_campaigns", "ads_products"}
     assert ranges == {
-        ("2026-10-04|ASELLER01", "2026-10-05|ASELLER01"),
-        ("2026-10-01|ASELLER02", "2026-10-09|ASELLER02"),
+        ("2026-10-01|ASELLER01", "2026-10-09|ASELLER01"): others,
+        ("2026-10-04|ASELLER01", "2026-10-05|ASELLER01"): {"orders", "order_items"},
+        ("2026-10-01|ASELLER02", "2026-10-09|ASELLER02"): others | {"orders", "order_items"},
     }
-    assert len({r.run_key for r in requests}) == len(requests) == 4
+    assert len({r.run_key for r in requests}) == len(requests) == 5
     assert all(SELLER_TAG in r.tags for r in requests)
     assert CATCH_UP_DAYS >= 9
+
+
+def test_deferred_reports_are_asked_for_again_when_their_time_has_come(platform: Platform) -> None:
+    us = "ATVPDKIKX0DER"
+    start = datetime(2026, 10, 3, 7, tzinfo=UTC)  # midnight in Los Angeles
+    window = ReportOrder(
+        "GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA", (us,), start=start, end=start + timedelta(days=3, seconds=-1)
+    )
+    snapshot = ReportOrder("GET_MERCHANT_LISTINGS_ALL_DATA", (us,))
+    ledger = ReportLedger(platform.control)
+    for order in (window, snapshot):
+        request = ledger.claim("ASELLER01", order, NOW, None)
+        ledger.asked(request, f"R{request.number}")
+        ledger.finish(request, State.FATAL, NOW, retry_at=NOW + timedelta(hours=4))
+
+    def asked(instance: dg.DagsterInstance) -> dict[str, tuple[str, str]]:
+        context = dg.build_sensor_context(instance=instance, resources={"platform": platform})
+        found = {}
+        for request in deferred_extraction(context):  # type: ignore[union-attr]
+            if isinstance(request, dg.RunRequest):
+                (key,) = request.asset_selection or ()
+                one = str(request.partition_key)
+                found[key.path[-1]] = (
+                    request.tags.get("dagster/asset_partition_range_start", one),
+                    request.tags.get("dagster/asset_partition_range_end", one),
+                )
+        return found
+
+    with dg.instance_for_test() as instance:
+        assert asked(instance) == {}
+        platform.clock.set(NOW + timedelta(hours=4))  # type: ignore[attr-defined]
+        assert asked(instance) == {
+            "fba_returns": ("2026-10-03|ASELLER01", "2026-10-05|ASELLER01"),
+            "listings": ("2026-10-10|ASELLER01", "2026-10-10|ASELLER01"),
+        }
+        # A snapshot of the tenth can't be had any more on the twelfth.
+        platform.clock.set(NOW + timedelta(days=1))  # type: ignore[attr-defined]
+        assert set(asked(instance)) == {"fba_returns"}
 
 
 def test_without_sellers_the_schedule_says_what_to_do(platform: Platform) -> None:
