@@ -120,7 +120,8 @@ def run_demo(*, days: int, orders_per_day: int) -> None:
             morning = last + timedelta(days=1)
             clock.set(datetime.combine(morning, EXTRACT_AT))
             move_clock(home.endpoint, clock.now())
-            tasks = _start_extraction(workers, platform, first, last, clock)
+            is_last = last == first_day + timedelta(days=days - 1)
+            tasks = _start_extraction(workers, platform, first, last, clock, first_day if is_last else None)
             # Meanwhile, as on a real morning when the sweep takes longer: neither waits for the other.
             _sweep(runner, first, last, tally)
             orders = _finish_extraction(tasks, tally)
@@ -164,10 +165,17 @@ def _sweep(runner: Runner, first: date, last: date, tally: Tally) -> None:
 
 
 def _start_extraction(
-    workers: ProcessPoolExecutor, platform: Platform, first: date, last: date, clock: VirtualClock
+    workers: ProcessPoolExecutor,
+    platform: Platform,
+    first: date,
+    last: date,
+    clock: VirtualClock,
+    everything_since: date | None,
 ) -> Tasks:
     return {
-        seller.seller_id: workers.submit(demo_worker.extract_and_publish, seller.seller_id, first, last, clock.now())
+        seller.seller_id: workers.submit(
+            demo_worker.extract_and_publish, seller.seller_id, first, last, clock.now(), everything_since
+        )
         for seller in platform.sellers.list()
     }
 

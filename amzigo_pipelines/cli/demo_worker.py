@@ -9,14 +9,18 @@ from __future__ import annotations
 import gc
 import signal
 import time
+from collections import Counter
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from amzigo_pipelines.cli.runs import Runner
     from amzigo_pipelines.clock import VirtualClock
+
+
+_ORDERS = ("orders", "order_items")
 
 
 @dataclass(frozen=True)
@@ -56,27 +60,47 @@ def start(home: Path, now: datetime) -> None:
     gc.freeze()
 
 
-def extract_and_publish(seller_id: str, first: date, last: date, now: datetime) -> Outcome:
-    """Extract the days from `first` to `last` and publish, as if it were `now`."""
-    from amzigo_pipelines.assets.partitions import SELLER_TAG, partition_key, range_tags
+def extract_and_publish(
+    seller_id: str, first: date, last: date, now: datetime, everything_since: date | None
+) -> Outcome:
+    """Extract the days from `first` to `last` and publish, as if it were `now`.
+
+    A range brings orders only, a single day orders, stock and listings; with `everything_since` all that Amazon has
+    for a seller, the history from that day on included.
+    """
+    from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, SELLER_TAG, partition_key, range_tags
     from amzigo_pipelines.automation import EXTRACTION_JOB, PUBLISH_JOB
+    from amzigo_pipelines.catalog.registry import DATASETS
     from amzigo_pipelines.cli.runs import rows_by_asset
-    from amzigo_pipelines.resources.labels import ORDER_KEYS
+    from amzigo_pipelines.resources.labels import lake_key
 
     assert _worker is not None  # the pool runs start() first
     _worker.clock.set(now)
     runner = _worker.runner
     tags = {SELLER_TAG: seller_id}
     started = time.perf_counter()
-    if first == last:
-        events = runner.run(EXTRACTION_JOB, partition_key=partition_key(last, seller_id), tags=tags)
+    rows: Counter[str] = Counter()
+    if everything_since is not None:
+        history = [lake_key(d.name) for d in DATASETS.values() if not d.source.is_snapshot and d.name not in _ORDERS]
+        while everything_since < first:
+            until = min(everything_since + timedelta(days=DAYS_PER_RUN), first) - timedelta(days=1)
+            days = range_tags(everything_since, until, seller_id)
+            rows.update(rows_by_asset(runner.run(EXTRACTION_JOB, tags=days, selection=history)))
+            everything_since = until + timedelta(days=1)
+        selection = None
     else:
-        # Orders only: Amazon tells stock and listings of the present alone.
-        events = runner.run(EXTRACTION_JOB, tags=range_tags(first, last, seller_id), selection=ORDER_KEYS)
+        names = _ORDERS if first < last else (*_ORDERS, "fba_inventory", "listings")
+        selection = [lake_key(name) for name in names]
+    if first == last:
+        key = partition_key(last, seller_id)
+        rows.update(rows_by_asset(runner.run(EXTRACTION_JOB, partition_key=key, tags=tags, selection=selection)))
+    else:
+        days = range_tags(first, last, seller_id)
+        rows.update(rows_by_asset(runner.run(EXTRACTION_JOB, tags=days, selection=selection)))
     extracted = time.perf_counter()
     published = runner.run(PUBLISH_JOB, partition_key=seller_id, tags=tags)
     return Outcome(
-        rows=rows_by_asset(events),
+        rows=rows,
         marts=rows_by_asset(published),
         extract_s=extracted - started,
         publish_s=time.perf_counter() - extracted,
