@@ -16,6 +16,7 @@ from amzigo_pipelines.simulator.calls import Call, Simulator
 from amzigo_pipelines.simulator.faults import Fault
 from amzigo_pipelines.simulator.marketplaces import MARKETPLACES
 from amzigo_pipelines.simulator.report_drift import ColumnDrift
+from amzigo_pipelines.simulator.report_request import OrderReportQuirks
 from amzigo_pipelines.simulator.report_shelf import CANCELLED, DONE, FATAL, IN_PROGRESS, IN_QUEUE, Report
 from amzigo_pipelines.simulator.report_types import REPORT_TYPES, ReportRequest
 
@@ -66,7 +67,9 @@ def create_report(call: Call) -> Answer:
             end=end,
             options={str(key): str(value) for key, value in options.items()},
             is_localised=settings.report_localised,
-            bulk_order_lines=settings.bulk_order_lines,
+            quirks=OrderReportQuirks(
+                settings.bulk_order_lines, settings.order_report_has_item_ids, settings.order_report_is_regional
+            ),
         ),
         created_at=call.now.timestamp(),
         stamp=call.simulator.sealer.stamp(),

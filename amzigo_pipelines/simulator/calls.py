@@ -53,6 +53,9 @@ class SimulatorSettings:
         document_link_lifetime_s: life of a document's link.
         bulk_order_lines: lines of the report of all orders, whatever the seller sold: its lines are repeated under
             other order ids; 0 for what there is.
+        order_report_has_item_ids: whether it has the column `order-item-id`, as it has since May 2026, undocumented.
+        order_report_is_regional: whether it has the orders of all of the seller's marketplaces in the region,
+            whichever was asked for, as some accounts see.
     """
 
     rate_scale: float = 1.0
@@ -73,6 +76,8 @@ class SimulatorSettings:
     report_localised: bool = False
     document_link_lifetime_s: float = 300.0
     bulk_order_lines: int = 0
+    order_report_has_item_ids: bool = False
+    order_report_is_regional: bool = False
 
 
 @dataclass

@@ -17,6 +17,15 @@ _ONE_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
+class OrderReportQuirks:
+    """How the report of all orders behaves, as `SimulatorSettings` has it; without it, as Amazon documents it."""
+
+    bulk_lines: int = 0
+    has_item_ids: bool = False
+    is_regional: bool = False
+
+
+@dataclass(frozen=True)
 class ReportRequest:
     """A report to be made.
 
@@ -27,7 +36,7 @@ class ReportRequest:
         start, end: epoch seconds of the asked window, or None.
         options: `reportOptions` as given.
         is_localised: whether header names that Amazon translates are translated.
-        bulk_order_lines: how many lines the report of all orders is blown up to; 0 for what there is.
+        quirks: how the report of all orders behaves.
     """
 
     seller: SellerWorld
@@ -37,7 +46,7 @@ class ReportRequest:
     end: float | None = None
     options: dict[str, str] = field(default_factory=dict)
     is_localised: bool = False
-    bulk_order_lines: int = 0
+    quirks: OrderReportQuirks = OrderReportQuirks()
 
     @property
     def market_ids(self) -> frozenset[str]:

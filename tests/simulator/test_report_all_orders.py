@@ -135,6 +135,20 @@ def test_more_than_thirty_days_get_a_sentence(north: Client) -> None:
     assert "\t" not in sentence and "30 days" in sentence
 
 
+def test_it_may_name_items_and_ignore_the_marketplace(world: World) -> None:
+    with running(world, "NORTH", order_report_has_item_ids=True, order_report_is_regional=True) as (_, (client,)):
+        rows = rows_of(client, ORDERS, START, END)
+    assert {row["sales-channel"] for row in rows} == {"Amazon.com", "Amazon.ca"}
+    assert [name for name in rows[0] if name != "order-item-id"] == list(HEADER)
+    items = {
+        (order.order_id, item.order_item_id): item.sku
+        for order in truth.orders(world, "NORTH", NOW)
+        for item in order.items
+        if START <= order.last_updated_at <= END
+    }
+    assert {(row["amazon-order-id"], row["order-item-id"]): row["sku"] for row in rows} == items
+
+
 def test_a_benchmark_gets_as_many_lines_as_it_wants(world: World) -> None:
     with running(world, "NORTH", bulk_order_lines=60_000) as (_, (client,)):
         started = time.process_time()
