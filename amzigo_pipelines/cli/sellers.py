@@ -1,76 +1,176 @@
-"""`amzigo seller`: connect, list and remove selling accounts."""
+"""`amzigo seller`: connect, list, change and remove selling accounts.
+
+Belongs here: what the commands ask and say. Does not belong here: asking Amazon (`resources/onboarding.py`), consent
+(`resources/authorisation.py`), the registry (`resources/sellers.py`), advertising (`advertising.py`).
+"""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import Annotated
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from amzigo_pipelines.cli.options import AsJson
-from amzigo_pipelines.cli.output import print_records, say
+from amzigo_pipelines.cli.output import complain, print_records, say
 from amzigo_pipelines.errors import AmzigoError
 
-app = typer.Typer(help="Connect, list and remove selling accounts.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from amzigo_pipelines.resources.platform import Platform
+
+app = typer.Typer(help="Connect, list, change and remove selling accounts.", no_args_is_help=True)
 
 
 class SellerRefused(AmzigoError):
     """What was given for a seller can't be taken."""
 
 
+Marketplaces = Annotated[
+    list[str] | None, typer.Option("--marketplace", "-m", help="Country code or marketplace id; repeat for several.")
+]
+Code = Annotated[
+    str,
+    typer.Option(help="Authorisation code, or the whole address that Amazon redirected to; '-' asks, or reads stdin."),
+]
+Region = Annotated[str, typer.Option(help="Which region the token is for: NA, EU or FE; all, if left out.")]
+NoCheck = Annotated[bool, typer.Option("--no-check", help="Take it without asking Amazon whether it is right.")]
+
+
 @app.command()
-def add(
-    seller_id: Annotated[str, typer.Argument(help="Amazon's merchant token, such as ASYNTHETICNORTH1.")],
+def authorize(
     marketplace: Annotated[
-        list[str], typer.Option("--marketplace", "-m", help="Country code or marketplace id; repeat for several.")
+        str, typer.Option("--marketplace", "-m", help="A marketplace of the region that the seller is to authorise.")
     ],
-    name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    draft: Annotated[bool, typer.Option("--draft", help="The application is not published yet.")] = False,
 ) -> None:
-    """Connect a seller.
+    """Print the address on which a seller authorises the application.
 
-    The refresh token is read from AMZIGO_REFRESH_TOKEN, or from stdin, or asked for without echo.
+    The seller opens it, logs in to Seller Central and consents; Amazon redirects to an address that holds a code, which
+    'amzigo seller add' takes within five minutes. One consent is good for one region: NA, EU or FE.
 
-    Example: amzigo seller add ASYNTHETICNORTH1 -m US -m CA --name "North Outfitters"
+    Example: amzigo seller authorize -m DE
     """
+    from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+    from amzigo_pipelines.resources.authorisation import Authorisations
+    from amzigo_pipelines.resources.home import Kind
     from amzigo_pipelines.resources.platform import open_platform
 
     platform = open_platform()
-    marketplace_ids = tuple(marketplace_id_of(text) for text in marketplace)
-    token = os.environ.get("AMZIGO_REFRESH_TOKEN") or ask_token()
-    seller = platform.sellers.add(seller_id, name or seller_id, marketplace_ids, token)
-    say(f"connected {seller.seller_id}; its first extraction: amzigo extract --seller {seller.seller_id}")
+    chosen = MARKETPLACES[marketplace_id_of(marketplace)]
+    print(Authorisations(platform.home, platform.control, platform.clock).begin(chosen, is_draft=draft))
+    complain("open it within 30 minutes, then: amzigo seller add ID --code 'ADDRESS THAT AMAZON REDIRECTED TO'")
+    if platform.home.kind is Kind.TEST:
+        complain("this is the simulator's: add &selling_partner_id=ID to it, and see where 'curl -si' is redirected to")
+
+
+@app.command()
+def add(
+    seller_id: Annotated[str, typer.Argument(help="Amazon's merchant token, such as ASYNTHETICNORTH1.")],
+    marketplace: Marketplaces = None,
+    name: Annotated[str, typer.Option(help="A name for people.")] = "",
+    code: Code = "",
+    region: Region = "",
+    no_check: NoCheck = False,
+) -> None:
+    """Connect a seller.
+
+    With the authorisation code of Amazon's redirect (--code, or AMZIGO_OAUTH_CODE), or with a refresh token: from
+    AMZIGO_REFRESH_TOKEN, or from stdin, or asked for without echo. Amazon is asked once whether the token is good and
+    where the seller sells; without --marketplace all of that is connected.
+
+    Example: amzigo seller add ASYNTHETICNORTH1 -m US -m CA --name "North Outfitters"
+    """
+    from amzigo_pipelines.resources.onboarding import checked_marketplaces
+    from amzigo_pipelines.resources.platform import open_platform
+
+    platform = open_platform()
+    wanted = [marketplace_id_of(text) for text in marketplace or []]
+    if no_check and not wanted:
+        raise SellerRefused("with --no-check Amazon isn't asked where the seller sells: give --marketplace")
+    # All that can be refused without a code or token comes before one is asked for, or used up.
+    platform.sellers.check_new(seller_id)
+    token, of_region = _token(platform, seller_id, code, _region(region))
+    ids = tuple(wanted) if no_check else checked_marketplaces(platform, seller_id, {of_region: token}, wanted)
+    seller = platform.sellers.add(seller_id, name or seller_id, ids, token, of_region)
+    say(f"connected {seller.seller_id} in {_countries(seller.marketplace_ids)}")
+    say(f"its first extraction: amzigo extract --seller {seller.seller_id}")
 
 
 @app.command()
 def token(
     seller_id: Annotated[str, typer.Argument(help="Amazon's merchant token, as 'amzigo seller list' shows it.")],
+    code: Code = "",
+    region: Region = "",
+    no_check: NoCheck = False,
 ) -> None:
     """Replace a seller's refresh token.
 
-    After the seller authorised the application again. Its data stays. The token is read as by 'amzigo seller add'.
+    Or give it a further one, for another region: after the seller authorised the application again, or in another region. Its data stays. The token, or the code for
+    one, is read as by 'amzigo seller add'.
 
-    Example: amzigo seller token ASYNTHETICNORTH1
+    Example: amzigo seller token ASYNTHETICNORTH1 --region EU
     """
+    from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+    from amzigo_pipelines.resources.onboarding import checked_marketplaces
     from amzigo_pipelines.resources.platform import open_platform
+    from amzigo_pipelines.resources.spapi_auth import ANY_REGION
 
     platform = open_platform()
     seller = platform.sellers.get(seller_id)
-    platform.sellers.replace_token(seller.seller_id, os.environ.get("AMZIGO_REFRESH_TOKEN") or ask_token())
-    say(f"replaced the refresh token of {seller.seller_id}; try it: amzigo extract --seller {seller.seller_id}")
+    new, of_region = _token(platform, seller.seller_id, code, _region(region))
+    if not no_check:
+        # A token for all regions may stand beside others for single ones: it is good if it is good anywhere.
+        own = [m for m in seller.marketplace_ids if MARKETPLACES[m].region == of_region]
+        checked_marketplaces(platform, seller.seller_id, {of_region: new}, own)
+    platform.sellers.replace_token(seller.seller_id, new, of_region)
+    where = "" if of_region == ANY_REGION else f" for region {of_region}"
+    say(f"replaced the refresh token of {seller.seller_id}{where}; try it: amzigo extract --seller {seller.seller_id}")
+
+
+@app.command()
+def marketplaces(
+    seller_id: Annotated[str, typer.Argument(help="Amazon's merchant token, as 'amzigo seller list' shows it.")],
+    marketplace: Marketplaces = None,
+    no_check: NoCheck = False,
+) -> None:
+    """Change where a seller sells.
+
+    Exactly the marketplaces that are given are extracted from then on. Data of a marketplace that is left out stays until retention destroys it on its date.
+
+    Example: amzigo seller marketplaces ASYNTHETICNORTH1 -m US -m CA -m MX
+    """
+    from amzigo_pipelines.resources.onboarding import checked_marketplaces
+    from amzigo_pipelines.resources.platform import open_platform
+
+    platform = open_platform()
+    before = platform.sellers.get(seller_id)
+    if not marketplace:
+        raise SellerRefused(
+            f"{seller_id} sells in {_countries(before.marketplace_ids)}: give --marketplace for each of the new ones"
+        )
+    ids = [marketplace_id_of(text) for text in marketplace]
+    new = [marketplace_id for marketplace_id in ids if marketplace_id not in before.marketplace_ids]
+    if new and not no_check:
+        checked_marketplaces(platform, seller_id, platform.sellers.refresh_tokens(seller_id), new)
+    after = platform.sellers.set_marketplaces(seller_id, ids)
+    say(f"{seller_id} sells in {_countries(after.marketplace_ids)} from now on")
+    left = [marketplace_id for marketplace_id in before.marketplace_ids if marketplace_id not in ids]
+    if left:
+        say(f"nothing more is extracted from {_countries(left)}; what is here stays until retention destroys it")
 
 
 @app.command("list")
 def list_(as_json: AsJson = False) -> None:
     """List the connected sellers."""
-    from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
     from amzigo_pipelines.resources.platform import open_platform
 
     records = [
         {
             "seller": seller.seller_id,
             "name": seller.name,
-            "marketplaces": ", ".join(MARKETPLACES[m].country for m in seller.marketplace_ids),
+            "marketplaces": _countries(seller.marketplace_ids),
             "since": seller.added_at,
         }
         for seller in open_platform().sellers.list()
@@ -85,7 +185,7 @@ def remove(
 ) -> None:
     """Remove a seller and all its data for good.
 
-    Its refresh token, its marts and every key are destroyed, and so all its data. Nobody can bring that back.
+    Its refresh tokens, its marts and every key are destroyed, and so all its data. Nobody can bring that back.
     """
     from amzigo_pipelines.resources.platform import open_platform
     from amzigo_pipelines.retention.offboarding import remove_seller
@@ -98,18 +198,41 @@ def remove(
     say(f"removed {seller_id}: {removed.keys} keys destroyed, {removed.files} files unlinked, token deleted")
 
 
-def ask_token(variable: str = "AMZIGO_REFRESH_TOKEN") -> str:
-    """A refresh token from stdin, or asked for without echo.
+def _token(platform: Platform, seller_id: str, code: str, region: str) -> tuple[str, str]:
+    """The refresh token that was given, or exchanged for the code that was given, and the region that it is for."""
+    given = code or os.environ.get("AMZIGO_OAUTH_CODE", "")
+    if not given:
+        from amzigo_pipelines.resources.sellers import check_token
+
+        return check_token(seller_id, os.environ.get("AMZIGO_REFRESH_TOKEN") or ask_token()), region
+    if not code and os.environ.get("AMZIGO_REFRESH_TOKEN"):
+        raise SellerRefused("both AMZIGO_OAUTH_CODE and AMZIGO_REFRESH_TOKEN are set: set the one that is meant")
+    from amzigo_pipelines.resources.authorisation import Authorisations, read_redirect
+    from amzigo_pipelines.resources.lwa_grants import exchange_code
+    from amzigo_pipelines.resources.spapi_auth import ANY_REGION, credentials_for, endpoint_for
+
+    redirect = read_redirect(ask_token("AMZIGO_OAUTH_CODE", "Authorisation code") if given == "-" else given)
+    credentials, endpoint = credentials_for(platform.home), endpoint_for(platform.home)
+    if redirect.state:
+        consented = Authorisations(platform.home, platform.control, platform.clock).finish(redirect, seller_id)
+        if region not in (ANY_REGION, consented):
+            raise SellerRefused(f"the seller consented for region {consented}, not {region}: leave --region out")
+        region = consented
+    return exchange_code(endpoint, credentials, seller_id, redirect.code, platform.home.redirect_uri), region
+
+
+def ask_token(variable: str = "AMZIGO_REFRESH_TOKEN", what: str = "Refresh token") -> str:
+    """A refresh token, or `what` else is secret, from stdin, or asked for without echo.
 
     Raises:
         SellerRefused: none was given; the sentence names the environment variable that would do.
     """
-    missing = f"no refresh token was given: set {variable}, pipe it into stdin, or run this in a terminal"
+    missing = f"no {what.lower()} was given: set {variable}, pipe it into stdin, or run this in a terminal"
     if sys.stdin is None:
         raise SellerRefused(missing)
     try:
         is_terminal = sys.stdin.isatty()
-        token = str(typer.prompt("Refresh token", hide_input=True)) if is_terminal else sys.stdin.readline()
+        token = str(typer.prompt(what, hide_input=True)) if is_terminal else sys.stdin.readline()
     except (typer.Abort, OSError, UnicodeDecodeError):
         raise SellerRefused(missing) from None
     if not token.strip():
@@ -124,6 +247,22 @@ def _confirmed(question: str) -> bool:
         return typer.confirm(question)
     except typer.Abort:
         return False
+
+
+def _region(text: str) -> str:
+    from amzigo_pipelines.resources.spapi_auth import ANY_REGION, REGIONS
+
+    if not text:
+        return ANY_REGION
+    if text.upper() not in REGIONS:
+        raise SellerRefused(f"there is no region {text!r}: give one of {', '.join(REGIONS)}, or leave it out")
+    return text.upper()
+
+
+def _countries(marketplace_ids: Iterable[str]) -> str:
+    from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+
+    return ", ".join(MARKETPLACES[marketplace_id].country for marketplace_id in marketplace_ids)
 
 
 def marketplace_id_of(text: str) -> str:

@@ -68,6 +68,20 @@ def check_seller_id(seller_id: str) -> str:
     return seller_id
 
 
+def check_token(seller_id: str, refresh_token: str) -> str:
+    """The refresh token itself, without white space around it.
+
+    Raises:
+        SellerError: it is empty, or has white space within.
+    """
+    token = refresh_token.strip()
+    if not token or any(character.isspace() for character in token):
+        raise SellerError(
+            f"seller {seller_id} has no usable refresh token: authorise Amzigo in Seller Central and give its token"
+        )
+    return token
+
+
 class SellerRegistry:
     """The sellers in the control database; threads may share it.
 
@@ -102,10 +116,10 @@ class SellerRegistry:
         Raises:
             SellerError: the id is malformed or taken, or there is no marketplace or token.
         """
-        check_seller_id(seller_id)
+        self.check_new(seller_id)
         if not marketplace_ids:
             raise SellerError(f"seller {seller_id} has no marketplace: name at least one")
-        token = _checked_token(seller_id, refresh_token)
+        token = check_token(seller_id, refresh_token).encode()
         seller = Seller(seller_id, name, tuple(dict.fromkeys(marketplace_ids)), self._clock.now())
         values: dict[str, Any] = {
             "name": name,
@@ -113,12 +127,24 @@ class SellerRegistry:
             "added_at": seller.added_at,
             "removed_at": None,
         }
-        self._refuse_taken(seller_id)
         # The token first: a seller without a token would fail every night, a token without a seller does nothing.
         self._keys.put_secret(_token_name(seller_id, region), token)
         with self._control.transaction() as connection:
             put_row(connection, sellers, {"seller_id": seller_id}, values)
         return seller
+
+    def check_new(self, seller_id: str) -> None:
+        """Whether a seller of that id could be added.
+
+        Raises:
+            SellerError: the id is malformed or taken.
+        """
+        seller = self._load(check_seller_id(seller_id))
+        if seller is not None and seller.removed_at is None:
+            raise SellerError(
+                f"seller {seller_id} is there already: 'amzigo seller token {seller_id}' replaces its token, "
+                f"'amzigo seller marketplaces {seller_id}' changes where it sells"
+            )
 
     def get(self, seller_id: str) -> Seller:
         """The seller of that id.
@@ -164,7 +190,7 @@ class SellerRegistry:
             SellerError: the token is empty.
         """
         self.get(seller_id)
-        self._keys.put_secret(_token_name(seller_id, region), _checked_token(seller_id, refresh_token))
+        self._keys.put_secret(_token_name(seller_id, region), check_token(seller_id, refresh_token).encode())
 
     def remove(self, seller_id: str) -> None:
         """Forget a seller's tokens, overwritten in the database, and mark the seller as removed.
@@ -204,27 +230,10 @@ class SellerRegistry:
             )
         return tokens
 
-    def _refuse_taken(self, seller_id: str) -> None:
-        seller = self._load(seller_id)
-        if seller is not None and seller.removed_at is None:
-            raise SellerError(
-                f"seller {seller_id} is there already: 'amzigo seller token {seller_id}' replaces its token, "
-                f"'amzigo seller marketplaces {seller_id}' changes where it sells"
-            )
-
     def _load(self, seller_id: str) -> Seller | None:
         with self._control.read() as connection:
             row = connection.execute(sa.select(sellers).where(sellers.c.seller_id == seller_id)).first()
         return None if row is None else _seller(row)
-
-
-def _checked_token(seller_id: str, refresh_token: str) -> bytes:
-    token = refresh_token.strip()
-    if not token or any(character.isspace() for character in token):
-        raise SellerError(
-            f"seller {seller_id} has no usable refresh token: authorise Amzigo in Seller Central and give its token"
-        )
-    return token.encode()
 
 
 def _seller(row: sa.Row[Any]) -> Seller:

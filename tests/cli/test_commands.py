@@ -26,8 +26,8 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 COMMANDS = (
-    "init, doctor, demo, dev, simulator, seller add, seller token, seller list, seller remove, extract, publish, sql, "
-    "retention status, retention plan, retention run"
+    "init, doctor, demo, dev, simulator, seller authorize, seller add, seller token, seller marketplaces, seller list, "
+    "seller remove, extract, publish, sql, retention status, retention plan, retention run"
 )
 
 
