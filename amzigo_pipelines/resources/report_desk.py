@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.resources.report_ledger import ReportLedger, ReportOrder, Request, State, Taken
 from amzigo_pipelines.resources.report_lists import instant_of, instant_text, list_reports, ready_reports
@@ -206,7 +207,9 @@ class ReportDesk:
         for attempt in range(1, _MOST_ASKED + 1):
             sent: list[Request] = []
             try:
-                created = partner.call(_CREATE, self._sending(partner, order, latest, sent), {"reportId": str})
+                created = partner.call(
+                    _CREATE, self._sending(partner, order, latest, sent), {"reportId": str}, _region_of(order)
+                )
                 self._ledger.asked(sent[0], created.payload["reportId"])
             except Taken:
                 return
@@ -280,7 +283,9 @@ class ReportDesk:
         asked = Asked(partner.seller_id, f"report {order.report_type}")
         reports, report_id = partner.reports_of(order.marketplace_ids[0]), request.report_id or ""
         try:
-            answer = partner.call("getReport", lambda: reports.get_report(report_id), {"processingStatus": str}).payload
+            answer = partner.call(
+                "getReport", lambda: reports.get_report(report_id), {"processingStatus": str}, _region_of(order)
+            ).payload
         except BadRequest as error:
             if error.status != 404:
                 raise
@@ -341,6 +346,10 @@ def _next_turn(order: ReportOrder, latest: Request | None, now: datetime) -> dat
         return None
     retry_at = latest.asked_at + order.cooldown
     return retry_at if now < retry_at else None
+
+
+def _region_of(order: ReportOrder) -> str:
+    return MARKETPLACES[order.marketplace_ids[0]].region
 
 
 def _cooldown(order: ReportOrder) -> timedelta:

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.resources.reports import Report
 from amzigo_pipelines.resources.spapi import SellingPartner
 from amzigo_pipelines.resources.spapi_errors import Asked, BadAnswer
@@ -71,7 +72,10 @@ def list_reports(
     while True:
         # The token wants to be the only parameter.
         answer = partner.call(
-            "getReports", lambda: reports.get_reports(**(turns.parameter("nextToken") or first)), {"reports": list}
+            "getReports",
+            lambda: reports.get_reports(**(turns.parameter("nextToken") or first)),
+            {"reports": list},
+            MARKETPLACES[marketplace_ids[0]].region,
         )
         rows = answer.payload["reports"]
         if not is_rows(rows):

@@ -232,7 +232,10 @@ def _opened(partner: SellingPartner, report: Report, asked: Asked, stack: ExitSt
     reports = partner.reports_of(report.marketplace_id)
     for attempt in range(1, _MOST_LINKS + 1):
         document = partner.call(
-            "getReportDocument", lambda: reports.get_report_document(report.document_id), {"url": str}
+            "getReportDocument",
+            lambda: reports.get_report_document(report.document_id),
+            {"url": str},
+            MARKETPLACES[report.marketplace_id].region,
         ).payload
         try:
             check_address(document["url"])

@@ -54,7 +54,7 @@ def collect(platform: Platform, *orders: ReportOrder, **settings: Any) -> list[R
 def states(platform: Platform, *orders: ReportOrder) -> list[State | None]:
     ledger = ReportLedger(platform.control)
     found = [ledger.latest(SELLER, wanted) for wanted in orders]
-    return [request and request.state for request in found]
+    return [None if request is None else request.state for request in found]
 
 
 def pass_time(platform: Platform, server: SimulatorServer, passed: timedelta) -> None:

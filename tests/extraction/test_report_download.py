@@ -36,8 +36,7 @@ from amzigo_pipelines.resources.spapi_errors import (
 from amzigo_pipelines.resources.spapi_library import Answer
 from amzigo_pipelines.simulator.server import SimulatorServer
 from amzigo_pipelines.simulator.world import World
-
-from .conftest import JP, NOW, SELLER, US, Platform, make_platform
+from tests.extraction.conftest import JP, NOW, SELLER, US, Platform, make_platform
 
 DE = "A1PA6795UKMFR9"
 LISTINGS = "GET_MERCHANT_LISTINGS_ALL_DATA"
