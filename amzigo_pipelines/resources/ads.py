@@ -119,12 +119,15 @@ class AdsPartner:
         from amzigo_pipelines.resources.ads_library import profiles_client
 
         client = profiles_client(**self._settings(region))
-        answer = self._call("listProfiles", client.list_profiles)
         asked = Asked(self.seller_id, "listProfiles")
-        if not isinstance(answer, list):
-            raise BadAnswer(asked, "the answer is no list of profiles")
-        found = [_profile(asked, one) for one in answer]
-        return [profile for profile in found if profile.marketplace_id in MARKETPLACES]
+
+        def ask() -> list[AdsProfile]:
+            answer = self._once(asked, client.list_profiles)
+            if not isinstance(answer, list):
+                raise BadAnswer(asked, "the answer is no list of profiles")
+            return [_profile(asked, one) for one in answer]
+
+        return [profile for profile in self._retries.call(ask) if profile.marketplace_id in MARKETPLACES]
 
     def create_report(self, marketplace_id: str, request: dict[str, Any]) -> str:
         """Ask for a report; the id of a report that was asked for by the same words a short time ago will do.
@@ -137,10 +140,11 @@ class AdsPartner:
             SpApiError: after retries.
         """
         client = self._reports(marketplace_id)
+        asked = Asked(self.seller_id, "createAsyncReport")
 
         def ask() -> str:
             try:
-                answer = self._once("createAsyncReport", lambda: client.post_report(body=request))
+                answer = self._once(asked, lambda: client.post_report(body=request))
             except AdsReportRepeated as error:
                 # Asked for by a run before this one, or by a try of ours whose answer was lost.
                 if not error.report_id:
@@ -148,7 +152,7 @@ class AdsPartner:
                 return error.report_id
             report_id = answer.get("reportId") if isinstance(answer, dict) else None
             if not isinstance(report_id, str) or not _REPORT_ID.fullmatch(report_id):
-                raise BadAnswer(Asked(self.seller_id, "createAsyncReport"), "the answer names no report")
+                raise BadAnswer(asked, "the answer names no report")
             return report_id
 
         return self._retries.call(ask)
@@ -160,10 +164,15 @@ class AdsPartner:
             SpApiError: after retries.
         """
         client = self._reports(marketplace_id)
-        answer = self._call("getAsyncReport", lambda: client.get_report(report_id))
-        if not isinstance(answer, dict) or not isinstance(answer.get("status"), str):
-            raise BadAnswer(Asked(self.seller_id, "getAsyncReport"), "the answer does not say how far the report is")
-        return answer
+        asked = Asked(self.seller_id, "getAsyncReport")
+
+        def ask() -> dict[str, Any]:
+            answer = self._once(asked, lambda: client.get_report(report_id))
+            if not isinstance(answer, dict) or not isinstance(answer.get("status"), str):
+                raise BadAnswer(asked, "the answer does not say how far the report is")
+            return answer
+
+        return self._retries.call(ask)
 
     @cached_property
     def connection(self) -> Connection:
@@ -176,11 +185,8 @@ class AdsPartner:
 
     # -- how a call is made ------------------------------------------------------------------------------------------
 
-    def _call(self, operation: str, ask: Callable[[], T]) -> T:
-        return self._retries.call(lambda: self._once(operation, ask))
-
-    def _once(self, operation: str, ask: Callable[[], T]) -> T:
-        asked = self.connection.asked = Asked(self.seller_id, operation)
+    def _once(self, asked: Asked, ask: Callable[[], T]) -> T:
+        self.connection.asked = asked
         try:
             return self._sent(ask)
         except AccessTokenStale:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from amzigo_pipelines.simulator.catalogue import Product
 from amzigo_pipelines.simulator.marketplaces import Marketplace
+from amzigo_pipelines.simulator.profiles import WorldConfig
 from amzigo_pipelines.simulator.seller_world import SellerWorld
 
 PRODUCTS = "SPONSORED_PRODUCTS"
@@ -97,13 +98,14 @@ class Advertising:
     """The advertising of one seller in one marketplace.
 
     Args:
-        seed: the world's.
+        config: the world's.
         seller: the seller's world.
         market: where.
     """
 
-    def __init__(self, seed: int, seller: SellerWorld, market: Marketplace) -> None:
-        self._seed = f"{seed}/{seller.profile.seller_id}/{market.marketplace_id}/ads"
+    def __init__(self, config: WorldConfig, seller: SellerWorld, market: Marketplace) -> None:
+        self._first_day = config.first_day
+        self._seed = f"{config.seed}/{seller.profile.seller_id}/{market.marketplace_id}/ads"
         self._seller = seller
         self.market = market
         self.ads: list[Ad] = []
@@ -144,7 +146,7 @@ class Advertising:
         """
         start = datetime(day.year, day.month, day.day, tzinfo=self.market.zone)
         gone = min(1.0, (now - start.astimezone(UTC)) / timedelta(days=1))
-        if gone <= 0:
+        if gone <= 0 or day < self._first_day:
             return Traffic(0, 0, 0)
         rng = random.Random(f"{self._seed}/{ad.ad_id}/{day.isoformat()}")
         clicks = max(0, round(rng.gauss(ad.clicks_per_day, ad.clicks_per_day**0.5)))

@@ -132,7 +132,7 @@ class _Ads:
         kind_of_fault = call.fault.kind if call.fault else ""
 
         def build() -> list[dict[str, Any]]:
-            advertising = Advertising(world.config.seed, world.seller(call.seller_id, now), market)
+            advertising = Advertising(world.config, world.seller(call.seller_id, now), market)
             return ads_report_types.rows(kind, advertising, first, last, columns, now)
 
         report = AdsReport(

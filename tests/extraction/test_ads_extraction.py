@@ -79,7 +79,7 @@ class AdsPlatform(Platform):
 
     def extract(self, days: Sequence[date], restating: Sequence[date] = ()) -> list[ExtractionResult]:
         with self.selling_partner(SELLER) as partner:
-            extraction = Extraction(self, partner, bytes(32), frozenset(restating))  # type: ignore[arg-type]
+            extraction = Extraction(self, partner, self.keys.pseudonymiser(SELLER), frozenset(restating))  # type: ignore[arg-type]
             return list(extract_advertising(extraction, days))
 
     def rows(self, dataset: Dataset, days: Sequence[date]) -> list[dict[str, Any]]:
@@ -104,7 +104,7 @@ def ads(tmp_path: Path, ads_server: SimulatorServer) -> AdsPlatform:
 
 def expected(world: World, dataset: Dataset, marketplace_id: str, days: Sequence[date], now: Any = NOW) -> list[Any]:
     """What a dataset should hold, as sorted rows of plain values, straight from the world."""
-    advertising = Advertising(world.config.seed, world.seller(SELLER, now), MARKETPLACES[marketplace_id])
+    advertising = Advertising(world.config, world.seller(SELLER, now), MARKETPLACES[marketplace_id])
     found = []
     for report in (one for one in ADS_REPORTS if one.dataset is dataset):
         kind = ADS_REPORT_TYPES[report.report_type_id]
@@ -223,7 +223,7 @@ def test_without_an_account_nothing_is_written_and_it_is_said(ads: AdsPlatform, 
 
 
 def test_days_that_amazon_has_forgotten_are_refused(ads: AdsPlatform, ads_server: SimulatorServer) -> None:
-    old = DAY - timedelta(days=ADS_HISTORY_DAYS)
+    old = DAY - timedelta(days=ADS_HISTORY_DAYS + 1)
     with pytest.raises(ExtractionRefused, match=f"keeps its reports for {ADS_HISTORY_DAYS} days"):
         ads.extract([old, old + timedelta(days=1)])
     with pytest.raises(ExtractionRefused, match="isn't over"):
