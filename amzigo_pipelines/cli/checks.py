@@ -26,6 +26,7 @@ class Finding:
     check: str
     is_ok: bool
     finding: str
+    is_warning: bool = False
 
 
 def check_installation() -> list[Finding]:
@@ -45,6 +46,7 @@ def check_installation() -> list[Finding]:
         ("certificates", _certificates),
         ("dagster", _dagster),
         ("endpoint", _endpoint),
+        ("client secret", _client_secret),
     ]
     return findings + [_looked(name, lambda check=check: check(platform)) for name, check in checks]  # type: ignore[misc]
 
@@ -52,6 +54,8 @@ def check_installation() -> list[Finding]:
 def _looked(name: str, look: Callable[[], str]) -> Finding:
     try:
         return Finding(name, True, look())
+    except _Soon as soon:
+        return Finding(name, True, str(soon), is_warning=True)
     except AmzigoError as error:
         return Finding(name, False, str(error))
     except OSError as error:
@@ -60,6 +64,10 @@ def _looked(name: str, look: Callable[[], str]) -> Finding:
 
 class _Trouble(AmzigoError):
     pass
+
+
+class _Soon(AmzigoError):
+    """Nothing is wrong yet, but it will be."""
 
 
 def _python() -> str:
@@ -128,11 +136,33 @@ def _dagster(platform: Platform) -> str:
 
 def _endpoint(platform: Platform) -> str:
     if platform.home.kind is Kind.PRODUCTION:
-        from amzigo_pipelines.resources.spapi_auth import credentials_for
+        from amzigo_pipelines.resources.spapi_auth import endpoint_for
 
-        credentials_for(platform.home)
-        return "credentials are set; Amazon itself is asked by the first extraction"
+        endpoint_for(platform.home)
+        return "Amazon itself, which is asked by the first extraction"
     from amzigo_pipelines.cli.simulation import require_simulator
 
     require_simulator(platform.home)
     return f"the simulator answers at {platform.home.endpoint}"
+
+
+def _client_secret(platform: Platform) -> str:
+    from amzigo_pipelines.resources.secret_rotation import LIVES_DAYS, WARN_FROM_DAY
+    from amzigo_pipelines.resources.spapi_auth import SIMULATOR_CREDENTIALS, renewed_credentials
+
+    credentials = renewed_credentials(platform.home)
+    if credentials == SIMULATOR_CREDENTIALS:
+        return "the simulator's own, which never ends"
+    age = platform.client_secrets.age(credentials)
+    kept = f"from {platform.home.secrets.provider}"
+    old = f"{age.days} days old" if age.is_exact else f"at least {age.days} days old"
+    if age.days >= LIVES_DAYS:
+        raise _Trouble(
+            f"{kept}, {old}, and Amazon ends a client secret after {LIVES_DAYS} days: 'amzigo credentials rotate'"
+        )
+    if age.days >= WARN_FROM_DAY:
+        raise _Soon(
+            f"{kept}, {old}; Amazon ends it after {LIVES_DAYS} days, in {LIVES_DAYS - age.days}: "
+            "'amzigo credentials rotate'"
+        )
+    return f"{kept}, {old}"

@@ -64,9 +64,10 @@ def doctor(as_json: AsJson = False) -> None:
 
     findings = check_installation()
     if as_json:
-        print_json([{"check": f.check, "ok": f.is_ok, "finding": f.finding} for f in findings])
+        print_json([{"check": f.check, "ok": f.is_ok, "warning": f.is_warning, "finding": f.finding} for f in findings])
     else:
-        print_table("", ["check", "ok", "finding"], [[f.check, f.is_ok, f.finding] for f in findings])
+        rows = [[f.check, "soon not" if f.is_warning else f.is_ok, f.finding] for f in findings]
+        print_table("", ["check", "ok", "finding"], rows)
     bad = [f.check for f in findings if not f.is_ok]
     if bad:
         raise Unhealthy(f"{len(bad)} of {len(findings)} checks failed: {', '.join(bad)}")

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from amzigo_pipelines.cli import advertising, data, installation, retention, sellers, services
+from amzigo_pipelines.cli import advertising, credentials, data, installation, retention, sellers, services
 from amzigo_pipelines.cli.output import complain
 from amzigo_pipelines.errors import AmzigoError, machine_refusal, places_in_code
 
@@ -37,6 +37,7 @@ app.command()(services.dev)
 app.command()(services.simulator)
 sellers.app.command()(advertising.ads)
 app.add_typer(sellers.app, name="seller")
+app.add_typer(credentials.app, name="credentials")
 app.command()(data.extract)
 app.command()(data.publish)
 app.command()(data.sql)

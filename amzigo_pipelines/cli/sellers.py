@@ -45,10 +45,10 @@ def authorize(
     ],
     draft: Annotated[bool, typer.Option("--draft", help="The application is not published yet.")] = False,
 ) -> None:
-    """Print the address on which a seller authorises the application.
+    """Print the address on which a seller consents.
 
-    The seller opens it, logs in to Seller Central and consents; Amazon redirects to an address that holds a code, which
-    'amzigo seller add' takes within five minutes. One consent is good for one region: NA, EU or FE.
+    The seller opens it, logs in to Seller Central and authorises the application; Amazon redirects to an address that
+    holds a code, which 'amzigo seller add' takes within five minutes. One consent is good for one region: NA, EU or FE.
 
     Example: amzigo seller authorize -m DE
     """
@@ -107,8 +107,8 @@ def token(
 ) -> None:
     """Replace a seller's refresh token.
 
-    Or give it a further one, for another region: after the seller authorised the application again, or in another region. Its data stays. The token, or the code for
-    one, is read as by 'amzigo seller add'.
+    Or give it a further one for another region, after the seller authorised the application again, or there. Its data
+    stays. The token, or the code for one, is read as by 'amzigo seller add'.
 
     Example: amzigo seller token ASYNTHETICNORTH1 --region EU
     """
@@ -137,7 +137,8 @@ def marketplaces(
 ) -> None:
     """Change where a seller sells.
 
-    Exactly the marketplaces that are given are extracted from then on. Data of a marketplace that is left out stays until retention destroys it on its date.
+    Exactly the marketplaces that are given are extracted from then on. Data of one that is left out stays until
+    retention destroys it on its date.
 
     Example: amzigo seller marketplaces ASYNTHETICNORTH1 -m US -m CA -m MX
     """

@@ -121,7 +121,7 @@ def aws_errors(what: str) -> Iterator[None]:
 
 def _refusal(what: str, code: str) -> AwsError:
     if code.startswith(_MISSING):
-        return AwsMissing(f"AWS has no {what} in this region and account: make it, or mend [secrets] in amzigo.toml")
+        return AwsMissing(f"AWS does not find {what} in this region and account: make it, or mend [secrets] in amzigo.toml")
     if code.startswith(_DENIED):
         return AwsDenied(f"AWS denies access to {what} ({code}): let this machine's role or user have it")
     if code.startswith(_BUSY):

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from amzigo_pipelines.resources.keys import KeyStore
     from amzigo_pipelines.resources.lake import Lake
     from amzigo_pipelines.resources.report_desk import ReportDesk
+    from amzigo_pipelines.resources.secret_rotation import ClientSecretBook
     from amzigo_pipelines.resources.sellers import Seller, SellerRegistry
     from amzigo_pipelines.resources.spapi import SellingPartner
     from amzigo_pipelines.resources.warehouse import Warehouse
@@ -76,6 +77,13 @@ class Platform:
         return AdsAccounts(self.control, self.keys, self.clock)
 
     @cached_property
+    def client_secrets(self) -> ClientSecretBook:
+        """How old the application's client secret is."""
+        from amzigo_pipelines.resources.secret_rotation import ClientSecretBook
+
+        return ClientSecretBook(self.control, self.clock)
+
+    @cached_property
     def audit(self) -> AuditTrail:
         """The audit trail."""
         from amzigo_pipelines.resources.audit import AuditTrail
@@ -121,9 +129,17 @@ class Platform:
         from amzigo_pipelines.resources.pacing import SharedPacer
         from amzigo_pipelines.resources.rate_buckets import RateBuckets
         from amzigo_pipelines.resources.spapi import SellingPartner
-        from amzigo_pipelines.resources.spapi_auth import credentials_for, endpoint_for, renewed_credentials
+        from amzigo_pipelines.resources.spapi_auth import (
+            SIMULATOR_CREDENTIALS,
+            credentials_for,
+            endpoint_for,
+            renewed_credentials,
+        )
 
         credentials = credentials_for(self.home)
+        if credentials != SIMULATOR_CREDENTIALS:
+            # Taken note of as early as possible: from its first sight on its days are counted.
+            self.client_secrets.age(credentials)
         return SellingPartner(
             seller=seller,
             refresh_tokens=refresh_tokens,

@@ -27,7 +27,8 @@ def test_help_imports_nothing_heavy() -> None:
 
 COMMANDS = (
     "init, doctor, demo, dev, simulator, seller authorize, seller add, seller token, seller marketplaces, seller list, "
-    "seller remove, extract, publish, sql, retention status, retention plan, retention run"
+    "seller remove, credentials status, credentials rotate, credentials rotated, "
+    "extract, publish, sql, retention status, retention plan, retention run"
 )
 
 
