@@ -94,8 +94,11 @@ class ReportDesk:
     def ask_ahead(self, partner: SellingPartner, orders: Iterable[ReportOrder]) -> None:
         """Ask for all reports of which there is nothing to use, so that Amazon works on all at once.
 
-        Doesn't wait for turns. Nothing is raised for a report that can't be asked for: `collect` tries again and says
-        why. Where the next would fail alike (no turn left, authorisation gone), the rest is left to `collect` too.
+        Doesn't wait for turns: what there is none for is left to `collect`. Nothing is raised for a report that can't
+        be asked for either: `collect` tries again and says why.
+
+        Raises:
+            RefreshTokenRefused, ClientRefused, AuthorisationLost: no report can be asked for.
         """
         for order in orders:
             latest = self._ledger.latest(partner.seller_id, order)
@@ -105,7 +108,9 @@ class ReportDesk:
             try:
                 with partner.without_waiting():
                     self._ask(partner, order, latest)
-            except (Throttled, RefreshTokenRefused, ClientRefused, AuthorisationLost):
+            except (RefreshTokenRefused, ClientRefused, AuthorisationLost):
+                raise
+            except Throttled:
                 return
             except SpApiError:
                 continue

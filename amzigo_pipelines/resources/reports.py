@@ -1,7 +1,7 @@
-"""Reports of the SP-API: asking for one, waiting for it, streaming its content as Arrow batches.
+"""Reports of the SP-API that are ready: streaming their content as Arrow batches, or reading it as JSON.
 
-Belongs here: the life of a report and the download. Does not belong here: formats (`report_bytes.py`,
-`report_text.py`), and what a report's columns mean (`assets/extraction/`).
+Belongs here: the download. Does not belong here: a report's life up to there (`report_desk.py`), formats
+(`report_bytes.py`, `report_text.py`), and what columns mean (`assets/extraction/`).
 
 The library's own download is not used: it ignores the status (an expired link's XML becomes "the report"), guesses the
 charset, stops after the first gzip member, and can write plaintext to disk.
@@ -10,15 +10,11 @@ charset, stops after the first gzip member, and can write plaintext to disk.
 from __future__ import annotations
 
 import json
-import random
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
-
-import pyarrow as pa
 
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.resources.addresses import EndpointRefused, check_address
@@ -31,9 +27,6 @@ from amzigo_pipelines.resources.spapi_errors import (
     Asked,
     BadAnswer,
     DownloadFailed,
-    ReportCancelled,
-    ReportFatal,
-    ReportLate,
     ReportNotTabular,
     ReportUnreadable,
 )
@@ -41,10 +34,6 @@ from amzigo_pipelines.resources.spapi_errors import (
 if TYPE_CHECKING:
     import httpx
 
-# Most reports take seconds, some a quarter of an hour.
-TIME_LIMIT_S = 1_800.0
-_FIRST_WAIT_S = 0.05
-_LONGEST_WAIT_S = 30.0
 # Where no charset is named and the bytes are no UTF-8: what Seller Central writes its flat files in.
 _FALLBACK_CHARSETS = {"JP": "cp932"}
 _FALLBACK_CHARSET = "cp1252"
@@ -76,71 +65,6 @@ class Report:
     end: datetime | None = None
 
 
-def request_report(
-    partner: SellingPartner,
-    report_type: str,
-    marketplace_ids: Sequence[str],
-    *,
-    options: Mapping[str, Any] | None = None,
-    time_limit_s: float = TIME_LIMIT_S,
-) -> Report:
-    """Ask for a report and wait until it is ready.
-
-    Args:
-        partner: acts for the seller.
-        report_type: Amazon's type.
-        marketplace_ids: one or more of the same region.
-        options: further fields of the request (`dataStartTime`, `reportOptions`, ...).
-        time_limit_s: longest time to wait.
-
-    Raises:
-        ReportFatal: Amazon gave it up. Asked once only: most often the last one is too recent.
-        ReportCancelled: Amazon cancelled it: there may be no data, or it was asked for too soon.
-        ReportLate: it was not ready in time.
-        SpApiError: asking failed.
-    """
-    reports = partner.reports_of(marketplace_ids[0])
-    created = partner.call(
-        "createReport",
-        lambda: reports.create_report(
-            reportType=report_type, marketplaceIds=list(marketplace_ids), **dict(options or {})
-        ),
-        {"reportId": str},
-    )
-    report_id = created.payload["reportId"]
-    asked = Asked(partner.seller_id, f"report {report_type}")
-    began_at, waited_s, wait_s = time.monotonic(), 0.0, _FIRST_WAIT_S
-    while True:
-        state = partner.call("getReport", lambda: reports.get_report(report_id), {"processingStatus": str}).payload
-        match state["processingStatus"]:
-            case "DONE":
-                document_id = state.get("reportDocumentId")
-                if not isinstance(document_id, str):
-                    raise BadAnswer(asked, "the report is DONE but names no document")
-                return Report(report_type, marketplace_ids[0], document_id)
-            case "FATAL":
-                raise ReportFatal(
-                    asked,
-                    "Amazon gave the report up (FATAL), most often because one was asked for a short time ago: ask "
-                    "again in four hours",
-                )
-            case "CANCELLED":
-                raise ReportCancelled(
-                    asked,
-                    "Amazon cancelled the report: there is no data, or it was asked for too soon; that is not known to "
-                    "be empty, so ask again in four hours",
-                )
-            case "IN_QUEUE" | "IN_PROGRESS":
-                pass
-            case _:
-                raise BadAnswer(asked, "the report is in a state that is not known")
-        if max(waited_s, time.monotonic() - began_at) + wait_s > time_limit_s:
-            raise ReportLate(asked, f"the report is not ready after {time_limit_s / 60:.0f} minutes: try again later")
-        partner.sleep(wait_s)
-        waited_s += wait_s
-        wait_s = min(_LONGEST_WAIT_S, wait_s * 2 * random.uniform(0.9, 1.1))
-
-
 @contextmanager
 def report_table(
     partner: SellingPartner, report: Report, headers: Sequence[str], *, required: Collection[str] = ()
@@ -167,12 +91,6 @@ def report_table(
     with _text(partner, report, asked) as chunks:
         yield ReportTable(asked, chunks, Wanted(report.report_type, headers, required))
         partner.usage.pages += 1
-
-
-def report_batches(partner: SellingPartner, report: Report, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """The rows of a report all of whose wanted columns must be there. See `report_table`."""
-    with report_table(partner, report, columns, required=columns) as table:
-        yield from table.batches()
 
 
 def report_json(partner: SellingPartner, report: Report, most_bytes: int = MOST_JSON_BYTES) -> Any:

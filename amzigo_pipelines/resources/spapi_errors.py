@@ -161,10 +161,6 @@ class ReportFatal(ReportError):
     """Amazon gave the report up (FATAL). Asking again at once makes it worse, so nothing here does."""
 
 
-class ReportCancelled(ReportError):
-    """The report was cancelled: no data, or asked for too soon. Not the same as empty."""
-
-
 class ReportLate(ReportError):
     """The report was not ready within the time limit."""
 

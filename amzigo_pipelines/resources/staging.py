@@ -3,8 +3,8 @@
 Belongs here: staging's tables, what is loaded and what the lake has now, and the loading. Does not belong here: what is
 made of it (`mart_build.py`) and where the file lies (`warehouse.py`).
 
-Staging has the `business` and `pseudonym` columns of the datasets that marts read, and `day`. It has no column for PII, so
-no mart can reach any.
+Staging has the `business` and `pseudonym` columns of the datasets that marts read, and `day`. It has no column for
+PII, so no mart can reach any.
 """
 
 from __future__ import annotations

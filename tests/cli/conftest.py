@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import pytest
 
-from amzigo_pipelines.assets.extraction.extract import SOURCES, extract_partition
+from amzigo_pipelines.assets.extraction.extract import extract_partition
 from amzigo_pipelines.assets.mart_definitions import load_marts
 from amzigo_pipelines.cli import main as command
 from amzigo_pipelines.cli.initialise import initialise
@@ -120,7 +120,7 @@ def published_template(tmp_path_factory: pytest.TempPathFactory, simulator: Simu
         platform = initialise(_home_at(path, simulator))
     profile = simulator.world.profile(simulator.world.seller_ids[0])
     platform.sellers.add(profile.seller_id, "Test", profile.marketplace_ids, profile.refresh_token)
-    for source in SOURCES:
+    for source in (("orders", "order_items"), ("fba_inventory",), ("listings",)):
         extract_partition(platform, profile.seller_id, datetime.now(UTC).date() - timedelta(days=1), source)
     platform.warehouse.publish(profile.seller_id, load_marts())
     return path

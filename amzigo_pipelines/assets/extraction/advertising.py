@@ -55,7 +55,8 @@ def extract_advertising(extraction: Extraction, days: Sequence[date]) -> Iterato
 
     Raises:
         SourceSkipped: the seller has no advertising account connected.
-        ExtractionRefused: a day isn't over, or is older than Amazon keeps.
+        ExtractionRefused: a day isn't over, and nothing was stored; or days are older than Amazon keeps, and the others
+            were.
         SpApiError, FlattenError, LakeWriteError, PartitionBusy: nothing was stored of that window and the later ones.
     """
     seller_id = extraction.partner.seller_id
@@ -68,26 +69,25 @@ def extract_advertising(extraction: Extraction, days: Sequence[date]) -> Iterato
     with partner:
         for day in days:
             window_of(day, extraction.clock)
-        _refuse_history(partner, days, extraction.clock.now())
-        size = ADS_CAMPAIGNS.source.window_days
-        windows = [days[start : start + size] for start in range(0, len(days), size)]
+        first = _first_day_kept(partner, extraction.clock.now())
+        kept, size = [day for day in days if day >= first], ADS_CAMPAIGNS.source.window_days
+        windows = [kept[start : start + size] for start in range(0, len(kept), size)]
         # All before any is waited for: Amazon makes them side by side.
         asked = [_ask(partner, window) for window in windows]
         for window, reports in zip(windows, asked, strict=True):
             wait_for_reports(partner, reports)
             yield from _collect(extraction, partner, window, reports)
-
-
-def _refuse_history(partner: AdsPartner, days: Sequence[date], now: datetime) -> None:
-    """Amazon forgets brands and display first. A day without them would look as if those ads had rested."""
-    first = max(now.astimezone(ZoneInfo(MARKETPLACES[m].time_zone)).date() for m in partner.profiles) - timedelta(
-        days=ADS_HISTORY_DAYS
-    )
-    if days and days[0] < first:
+    if days[0] < first:
         raise ExtractionRefused(
-            f"{days[0]} is too old for advertising: Amazon keeps its reports for {ADS_HISTORY_DAYS} days, so ask for "
-            f"days from {first} on"
+            f"{days[0]} is too old for advertising: Amazon keeps its reports for {ADS_HISTORY_DAYS} days, so only days "
+            f"from {first} on can be extracted"
         )
+
+
+def _first_day_kept(partner: AdsPartner, now: datetime) -> date:
+    """Amazon forgets brands and display first. A day without them would look as if those ads had rested."""
+    zones = (ZoneInfo(MARKETPLACES[m].time_zone) for m in partner.profiles)
+    return max(now.astimezone(zone).date() for zone in zones) - timedelta(days=ADS_HISTORY_DAYS)
 
 
 def _ask(partner: AdsPartner, window: Sequence[date]) -> list[AdsReport]:
@@ -176,17 +176,17 @@ def ours(report: AdsReport, row: Mapping[str, Any]) -> dict[str, Any]:
 def _typed(dataset: Dataset, column: Column, field: str, value: Any) -> Any:
     if value is None:
         return None
-    is_number = isinstance(value, int | Decimal) and not isinstance(value, bool) and abs(value) < _TOO_LARGE
     if column.type == DATE and isinstance(value, str):
         with suppress(ValueError):
             return date.fromisoformat(value)
-    elif column.type == MONEY and is_number:
-        # Amazon adds amounts up as binary fractions and writes all of their digits.
-        return Decimal(value).quantize(_FOUR_DECIMALS, ROUND_HALF_EVEN)
-    elif column.type == INTEGER and is_number and value == int(value):
-        return int(value)
     elif column.type == STRING and isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
+    elif isinstance(value, int | Decimal) and not isinstance(value, bool) and abs(value) < _TOO_LARGE:
+        if column.type == MONEY:
+            # Amazon adds amounts up as binary fractions and writes all of their digits.
+            return Decimal(value).quantize(_FOUR_DECIMALS, ROUND_HALF_EVEN)
+        if column.type == INTEGER and value == int(value):
+            return int(value)
     # Never the value itself.
     raise FlattenError(
         f"{dataset.name}.{column.name}: Amazon's {field} is no {column.type}: it changed the report, report this"

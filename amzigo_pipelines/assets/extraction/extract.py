@@ -104,8 +104,7 @@ def _ask_ahead(extraction: Extraction, days: Sequence[date], datasets: Collectio
             wanted = [*_lookback(extraction.platform, [dataset], days), *days]
             for window in windows_of(dataset, wanted[-1:] if dataset.source.is_snapshot else wanted):
                 orders += orders_of(dataset, extraction, window)
-    with extraction.partner.without_waiting():
-        extraction.desk.ask_ahead(extraction.partner, orders)
+    extraction.desk.ask_ahead(extraction.partner, orders)
 
 
 def datasets_of(platform: Platform, seller_id: str) -> list[str]:

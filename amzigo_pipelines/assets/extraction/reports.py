@@ -32,7 +32,13 @@ from amzigo_pipelines.resources.report_desk import EmptyUnconfirmed, ReportOrder
 from amzigo_pipelines.resources.reports import Report
 from amzigo_pipelines.resources.retries import Retries
 from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_errors import Asked, MissingRole, ReportDeferred
+from amzigo_pipelines.resources.spapi_errors import (
+    Asked,
+    BadRequest,
+    MissingRole,
+    ReportDeferred,
+    ReportNotTabular,
+)
 
 # How often the download of ready reports is begun; a torn one starts the write anew.
 _DOWNLOAD_ATTEMPTS = 4
@@ -170,8 +176,13 @@ def _write(dataset: Dataset, extraction: Extraction, window: Sequence[date], col
             day: stack.enter_context(extraction.writer(day, [dataset], origin)) for day in window
         }
         for report in collected.reports:
-            for day, table, expires_on in maker.rows_of(report):
-                writers[day].append(dataset, table, expires_on)
+            try:
+                for day, table, expires_on in maker.rows_of(report):
+                    writers[day].append(dataset, table, expires_on)
+            except (ReportNotTabular, BadRequest):
+                # A refusal in place of data, or a document that is gone: the next attempt shall not get it again.
+                extraction.desk.discard(extraction.partner, report)
+                raise
     return _Written([commit for day in window for commit in writers[day].committed], maker.warnings())
 
 
