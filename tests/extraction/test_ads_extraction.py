@@ -222,12 +222,22 @@ def test_without_an_account_nothing_is_written_and_it_is_said(ads: AdsPlatform, 
     assert not ads_server.requests
 
 
-def test_days_that_amazon_has_forgotten_are_refused(ads: AdsPlatform, ads_server: SimulatorServer) -> None:
+def test_days_that_amazon_has_forgotten_are_refused_and_the_others_come(
+    ads: AdsPlatform, ads_server: SimulatorServer
+) -> None:
     old = DAY - timedelta(days=ADS_HISTORY_DAYS + 1)
-    with pytest.raises(ExtractionRefused, match=f"keeps its reports for {ADS_HISTORY_DAYS} days"):
-        ads.extract([old, old + timedelta(days=1)])
+    sentence = f"{old} is too old.*keeps its reports for {ADS_HISTORY_DAYS} days.*from {old + timedelta(days=1)} on"
+    with pytest.raises(ExtractionRefused, match=sentence):
+        ads.extract([old])
+    assert not ads_server.requests
+    with pytest.raises(ExtractionRefused, match=sentence):
+        ads.extract([old, old + timedelta(days=1), old + timedelta(days=2)])
+    assert {record.day for record in ads.lake.partitions(SELLER)} == {old + timedelta(days=1), old + timedelta(days=2)}
+
+
+def test_a_day_that_is_not_over_is_refused(ads: AdsPlatform, ads_server: SimulatorServer) -> None:
     with pytest.raises(ExtractionRefused, match="isn't over"):
-        ads.extract([DAY + timedelta(days=1)])
+        ads.extract([DAY, DAY + timedelta(days=1)])
     assert not ads_server.requests
 
 

@@ -77,7 +77,7 @@ def extract_advertising(extraction: Extraction, days: Sequence[date]) -> Iterato
         for window, reports in zip(windows, asked, strict=True):
             wait_for_reports(partner, reports)
             yield from _collect(extraction, partner, window, reports)
-    if days[0] < first:
+    if days and days[0] < first:
         raise ExtractionRefused(
             f"{days[0]} is too old for advertising: Amazon keeps its reports for {ADS_HISTORY_DAYS} days, so only days "
             f"from {first} on can be extracted"
@@ -181,12 +181,13 @@ def _typed(dataset: Dataset, column: Column, field: str, value: Any) -> Any:
             return date.fromisoformat(value)
     elif column.type == STRING and isinstance(value, str | int) and not isinstance(value, bool):
         return str(value)
-    elif isinstance(value, int | Decimal) and not isinstance(value, bool) and abs(value) < _TOO_LARGE:
-        if column.type == MONEY:
+    elif isinstance(value, int | Decimal) and not isinstance(value, bool):
+        number = Decimal(value)
+        if column.type == MONEY and abs(number) < _TOO_LARGE:
             # Amazon adds amounts up as binary fractions and writes all of their digits.
-            return Decimal(value).quantize(_FOUR_DECIMALS, ROUND_HALF_EVEN)
-        if column.type == INTEGER and value == int(value):
-            return int(value)
+            return number.quantize(_FOUR_DECIMALS, ROUND_HALF_EVEN)
+        if column.type == INTEGER and abs(number) < _TOO_LARGE and number == int(number):
+            return int(number)
     # Never the value itself.
     raise FlattenError(
         f"{dataset.name}.{column.name}: Amazon's {field} is no {column.type}: it changed the report, report this"
