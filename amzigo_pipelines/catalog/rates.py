@@ -33,7 +33,10 @@ class Rate:
         return Rate(self.per_s * scale, max(1.0, self.burst * scale), self.is_across_sellers)
 
 
+# Beside the operation's own rate Amazon makes some report types only so often, for all sellers of an application
+# together; their key is `createReport` and the type. Source: "Report type values: analytics" in Amazon's documentation.
 RATES: Mapping[str, Rate] = {
+    "createReport GET_SALES_AND_TRAFFIC_REPORT": Rate(1 / 900, 1, is_across_sellers=True),
     "searchOrders": Rate(0.0056, 20),
     "getOrder": Rate(0.5, 30),
     "getInventorySummaries": Rate(2.0, 2),

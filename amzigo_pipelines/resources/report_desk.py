@@ -246,6 +246,7 @@ class ReportDesk:
             if sent:
                 # Called again by the retries, because the first answer did not name the report.
                 raise _AnswerLost(BadAnswer(Asked(partner.seller_id, _CREATE), "no answer names the report"))
+            partner.take_turn(f"{_CREATE} {order.report_type}")
             sent.append(self._ledger.claim(partner.seller_id, order, self._clock.now(), latest))
             try:
                 return reports.create_report(**parameters)

@@ -236,6 +236,14 @@ class SellingPartner:
         """One call of one operation, retried as its failures allow. See `Calls.call`."""
         return self._calls.call(operation, ask, required, region)
 
+    def take_turn(self, budget: str) -> None:
+        """Wait for a turn of a budget that is counted beside an operation's own rate (see `catalog/rates.py`).
+
+        Raises:
+            TurnTooLate, NoTurnYet: as for the turns of operations; nothing was reserved.
+        """
+        self._pacer.before(budget)
+
     def without_waiting(self) -> AbstractContextManager[None]:
         """Within the block a call that would have to wait for its turn raises `NoTurnYet` instead."""
         return self._pacer.without_waiting()
