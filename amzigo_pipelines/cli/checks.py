@@ -148,12 +148,11 @@ def _endpoint(platform: Platform) -> str:
 
 def _client_secret(platform: Platform) -> str:
     from amzigo_pipelines.resources.secret_rotation import LIVES_DAYS, WARN_FROM_DAY
-    from amzigo_pipelines.resources.spapi_auth import SIMULATOR_CREDENTIALS, renewed_credentials
+    from amzigo_pipelines.resources.spapi_auth import renewed_credentials
 
-    credentials = renewed_credentials(platform.home)
-    if credentials == SIMULATOR_CREDENTIALS:
+    if platform.home.is_simulators_client:
         return "the simulator's own, which never ends"
-    age = platform.client_secrets.age(credentials)
+    age = platform.client_secrets.age(renewed_credentials(platform.home))
     kept = f"from {platform.home.secrets.provider}"
     old = f"{age.days} days old" if age.is_exact else f"at least {age.days} days old"
     if age.days >= LIVES_DAYS:

@@ -103,7 +103,8 @@ def aws_errors(what: str) -> Iterator[None]:
     try:
         yield
     except boto.ClientError as error:
-        raise _refusal(what, str(error.response.get("Error", {}).get("Code", ""))) from None
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        raise _refusal(what, str(error.response.get("Error", {}).get("Code", "")), status) from None
     except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError):
         raise AwsDenied(
             f"AWS was not asked for {what}, for there are no AWS credentials: give this machine a role, or set "
@@ -119,11 +120,11 @@ def aws_errors(what: str) -> Iterator[None]:
         ) from None
 
 
-def _refusal(what: str, code: str) -> AwsError:
+def _refusal(what: str, code: str, status: int) -> AwsError:
     if code.startswith(_MISSING):
-        return AwsMissing(f"AWS does not find {what} in this region and account: make it, or mend [secrets] in amzigo.toml")
-    if code.startswith(_DENIED):
+        return AwsMissing(f"AWS does not find {what} in this region and account: make it, or mend [secrets]")
+    if code.startswith(_DENIED) or status in (401, 403):
         return AwsDenied(f"AWS denies access to {what} ({code}): let this machine's role or user have it")
-    if code.startswith(_BUSY):
+    if code.startswith(_BUSY) or status == 429 or status >= 500:
         return AwsUnavailable(f"AWS is too busy for {what} ({code}): try again later")
     return AwsError(f"AWS refuses {what} ({code}): check [secrets] in amzigo.toml")

@@ -103,6 +103,11 @@ class Home:
         return self.rate_scale if self.kind is Kind.TEST else 1.0
 
     @property
+    def is_simulators_client(self) -> bool:
+        """Whether the application is the simulator's own: a `test` home that keeps no secrets anywhere."""
+        return self.kind is Kind.TEST and self.secrets.provider is SecretProvider.ENVIRONMENT
+
+    @property
     def database_url(self) -> str:
         """SQLAlchemy address of the control database: AMZIGO_DATABASE_URL, or SQLite inside the home."""
         return os.environ.get("AMZIGO_DATABASE_URL") or f"sqlite:///{self.path / 'control.db'}"

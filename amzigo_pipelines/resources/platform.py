@@ -129,15 +129,10 @@ class Platform:
         from amzigo_pipelines.resources.pacing import SharedPacer
         from amzigo_pipelines.resources.rate_buckets import RateBuckets
         from amzigo_pipelines.resources.spapi import SellingPartner
-        from amzigo_pipelines.resources.spapi_auth import (
-            SIMULATOR_CREDENTIALS,
-            credentials_for,
-            endpoint_for,
-            renewed_credentials,
-        )
+        from amzigo_pipelines.resources.spapi_auth import credentials_for, endpoint_for, renewed_credentials
 
         credentials = credentials_for(self.home)
-        if credentials != SIMULATOR_CREDENTIALS:
+        if not self.home.is_simulators_client:
             # Taken note of as early as possible: from its first sight on its days are counted.
             self.client_secrets.age(credentials)
         return SellingPartner(

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from amzigo_pipelines.resources.addresses import EndpointRefused, check_address
-from amzigo_pipelines.resources.home import Home, Kind, SecretProvider
+from amzigo_pipelines.resources.home import Home, Kind
 from amzigo_pipelines.resources.secret_sources import CredentialsMissing, forget_secrets, secret_values
 
 REGIONS = ("NA", "EU", "FE")
@@ -121,7 +121,7 @@ def credentials_for(home: Home, environment: Mapping[str, str] | None = None) ->
         CredentialsMissing: one of them is not there.
         AwsError: the secret store refuses, or can't be reached.
     """
-    if home.kind is Kind.TEST and home.secrets.provider is SecretProvider.ENVIRONMENT:
+    if home.is_simulators_client:
         return SIMULATOR_CREDENTIALS
     return LwaCredentials(*secret_values(home, (CLIENT_ID_VARIABLE, CLIENT_SECRET_VARIABLE), environment))
 

@@ -90,7 +90,7 @@ def test_denied_access(kept: Home, aws: Aws, monkeypatch: pytest.MonkeyPatch) ->
             credentials_for(kept)  # an access key that AWS does not know
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
         monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
-        with pytest.raises(AwsDenied, match="AccessDenied"):
+        with pytest.raises(AwsDenied, match="denies access to the secret amzigo/lwa-client-id"):
             credentials_for(kept)
     finally:
         aws.post("/moto-api/reset-auth", b"inf")
