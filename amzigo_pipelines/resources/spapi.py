@@ -223,7 +223,7 @@ class SellingPartner:
         sellers = self._calls.library(region).sellers
         operation = "getMarketplaceParticipations"
         answer = self._calls.call(operation, sellers.get_marketplace_participation, {"payload": list}, region)
-        rows = answer.payload["payload"]
+        rows: list[dict[str, Any]] = answer.payload["payload"]
         if not is_rows(rows):
             raise BadAnswer(Asked(self.seller_id, operation), "the answer has no list of marketplaces")
         return rows

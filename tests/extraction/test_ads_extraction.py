@@ -412,6 +412,21 @@ def test_binary_fractions_are_rounded_to_the_catalogs_money(ads: AdsPlatform, mo
     assert {row["cost"] for row in ads.rows(ADS_CAMPAIGNS, [DAY])} == {Decimal("0.3000")}
 
 
+def test_fields_that_come_or_go_are_told(ads: AdsPlatform, monkeypatch: pytest.MonkeyPatch) -> None:
+    true_rows = ads_report_types.rows
+
+    def drifted(*arguments: Any) -> list[dict[str, Any]]:
+        rows = true_rows(*arguments)
+        return [{name: v for name, v in row.items() if name != "sales14d"} | {"secret-text": 1} for row in rows]
+
+    assert not any("lacks" in warning for result in ads.extract([DAY]) for warning in result.warnings)
+    monkeypatch.setattr(ads_report_types, "rows", drifted)
+    warnings = {warning for result in ads.extract([DAY - timedelta(days=1)]) for warning in result.warnings}
+    assert any(warning.startswith("spCampaigns lacks sales14d") for warning in warnings)
+    assert any(warning.startswith("sbAds has 1 fields that nobody asked for") for warning in warnings)
+    assert not any("sbAds lacks" in warning or "secret-text" in warning for warning in warnings)
+
+
 def test_a_day_without_ads_is_known_to_be_empty(ads: AdsPlatform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ads_report_types, "rows", lambda *_: [])
     assert [result.rows for result in ads.extract([DAY])] == [0, 0]

@@ -165,7 +165,7 @@ def test_the_same_request_is_refused_and_names_its_report(fresh: Callable[..., A
 
 
 def test_a_report_waits_works_and_is_ready(fresh: Callable[..., Ads]) -> None:
-    ads = fresh(report_queue_s=0.2, report_work_s=0.2)
+    ads = fresh(report_queue_s=0.5, report_work_s=1.5)
     report_id = ads.ask("sbAds").json()["reportId"]
     seen: list[str] = []
     deadline = time.monotonic() + 10

@@ -102,15 +102,16 @@ def _collect(
     extraction: Extraction, partner: AdsPartner, window: Sequence[date], reports: Sequence[AdsReport]
 ) -> Iterator[ExtractionResult]:
     retries = Retries(partner.sleep, attempts=_DOWNLOAD_ATTEMPTS, time_limit_s=_DOWNLOAD_TIME_LIMIT_S)
-    commits = retries.call(lambda: _write(extraction, partner, window, reports))
+    commits, drift = retries.call(lambda: _write(extraction, partner, window, reports))
     for commit in commits:
-        warnings = _warnings(extraction, partner, commit.day)
+        warnings = [*_warnings(extraction, partner, commit.day), *drift]
         yield from results_of([commit], partner, warnings, f"{commit.day}, in the time zone of each marketplace")
 
 
 def _write(
     extraction: Extraction, partner: AdsPartner, window: Sequence[date], reports: Sequence[AdsReport]
-) -> list[PartitionCommit]:
+) -> tuple[list[PartitionCommit], list[str]]:
+    drift: list[str] = []
     origin = {
         "operation": "createAsyncReport v3",
         "report_types": ",".join(kind.report_type_id for kind in ADS_REPORTS),
@@ -119,26 +120,34 @@ def _write(
     with ExitStack() as stack:
         writers = {day: stack.enter_context(extraction.writer(day, ADS_DATASETS, origin)) for day in window}
         for report in reports:
-            for day, table in _by_day(report, report_rows(partner, report)):
+            for day, table in _by_day(report, report_rows(partner, report), drift):
                 writers[day].append(report.kind.dataset, table)
-    return [commit for day in window for commit in writers[day].committed]
+    return [commit for day in window for commit in writers[day].committed], drift
 
 
-def _by_day(report: AdsReport, rows: Iterator[dict[str, Any]]) -> Iterator[tuple[date, pa.Table]]:
+def _by_day(report: AdsReport, rows: Iterator[dict[str, Any]], drift: list[str]) -> Iterator[tuple[date, pa.Table]]:
     """A report's rows by day, sorted: Amazon's order is its own, and what has not changed must look the same.
 
-    Held as Arrow meanwhile, some hundred bytes a row: reports are sums by day and ad, 31 days at most.
+    Held as Arrow meanwhile, some hundred bytes a row: reports are sums by day and ad, 31 days at most. Fields that no
+    row has, or that nobody asked for, are told in `drift`.
     """
-    schema = report.kind.dataset.schema
+    schema, fields = report.kind.dataset.schema, set(report.kind.fields.values())
+    given: set[str] = set()
     tables: dict[date, list[pa.Table]] = {}
     seen: set[tuple[object, ...]] = set()
-    while batch := [ours(report, row) for row in islice(rows, _ROWS_AT_ONCE)]:
+    while batch := list(islice(rows, _ROWS_AT_ONCE)):
         found: dict[date, list[dict[str, Any]]] = {}
-        for row in batch:
+        for raw in batch:
+            given |= raw.keys()
+            row = ours(report, raw)
             _refuse_double(report, row, seen)
             found.setdefault(row["performed_on"], []).append(row)
         for day, own in found.items():
             tables.setdefault(day, []).append(pa.Table.from_pylist(own, schema=schema))
+    if lacking := sorted(fields - given) if seen else []:
+        drift.append(f"{report.kind.report_type_id} lacks {', '.join(lacking)}: its columns are null, report this")
+    if surplus := given - fields:
+        drift.append(f"{report.kind.report_type_id} has {len(surplus)} fields that nobody asked for: they are left out")
     for day in sorted(tables):
         yield day, pa.concat_tables(tables[day]).sort_by([(name, "ascending") for name in report.kind.dataset.grain])
 
