@@ -8,7 +8,7 @@ export AMZIGO_HOME ?= .amzigo
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The stamp holds until the lock or the project file changes.
 $(VENV)/.installed: requirements.lock pyproject.toml
@@ -35,8 +35,11 @@ lint: $(VENV)/.installed ## check style and types
 bench: $(VENV)/.installed ## measure what is promised about speed, as ratios
 	@$(BIN)/python -m benchmarks
 
+dictionary: $(VENV)/.installed ## write docs/data-dictionary.md anew from the catalog and the marts
+	@$(BIN)/amzigo dictionary --markdown > docs/data-dictionary.md
+
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-strip-extras \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 
-.PHONY: help demo dev test lint bench lock
+.PHONY: help demo dev test lint bench dictionary lock

@@ -151,7 +151,8 @@ def publish(
 def sql(
     query: Annotated[str, typer.Argument(help="One SELECT statement, or - to read it from stdin.")],
     seller: Annotated[
-        str | None, typer.Option("--seller", "-s", help="Seller id; may be left out if there is one.")
+        list[str] | None,
+        typer.Option("--seller", "-s", help="Seller id; may be left out if there is one. Repeat to open several."),
     ] = None,
     format_: Annotated[Format, typer.Option("--format", "-f", help="How to write the rows.")] = Format.TABLE,
     output: Annotated[str | None, typer.Option("--output", "-o", help="File to write csv, json or parquet to.")] = None,
@@ -161,7 +162,8 @@ def sql(
 ) -> None:
     """Query a seller's published marts.
 
-    Read-only; "SHOW TABLES" and "DESCRIBE sales_daily" say what there is. A table shows the first 100 rows.
+    Read-only; "SHOW TABLES" and "DESCRIBE sales_daily" say what there is. A table shows the first 100 rows. Several
+    sellers stand side by side as schemas named by their ids, and are never put together by us.
 
     Example: amzigo sql -s ASYNTHETICNORTH1 "SELECT day, marketplace, currency, ordered_product_sales FROM sales_daily"
     """
@@ -169,16 +171,16 @@ def sql(
     from amzigo_pipelines.resources.platform import open_platform
 
     platform = open_platform()
-    if seller is None:
+    if not seller:
         known = [s.seller_id for s in platform.sellers.list()]
         if len(known) != 1:
             raise RequestRefused(f"say which seller: --seller with one of {', '.join(known) or 'none yet'}")
-        seller = known[0]
+        seller = known
     text = _from_stdin() if query == "-" else query
     if _is_garbled(text):
         raise RequestRefused("the query holds characters that the locale can't read: set LC_ALL=C.UTF-8")
-    seller_id = platform.sellers.get(seller).seller_id
-    write_rows(platform.warehouse.query(seller_id, text, timeout_s=timeout), format_.value, output)
+    seller_ids = [platform.sellers.get(seller_id).seller_id for seller_id in seller]
+    write_rows(platform.warehouse.query(seller_ids, text, timeout_s=timeout), format_.value, output)
 
 
 def _is_garbled(text: str) -> bool:

@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import typer
 
-from amzigo_pipelines.cli import advertising, credentials, data, installation, retention, sellers, services
+from amzigo_pipelines.cli import advertising, credentials, data, dictionary, installation, retention, sellers, services
 from amzigo_pipelines.cli.output import complain
 from amzigo_pipelines.errors import AmzigoError, machine_refusal, places_in_code
 
@@ -41,6 +41,7 @@ app.add_typer(credentials.app, name="credentials")
 app.command()(data.extract)
 app.command()(data.publish)
 app.command()(data.sql)
+app.command()(dictionary.dictionary)
 app.add_typer(retention.app, name="retention")
 
 

@@ -187,41 +187,42 @@ class Warehouse:
         published = self.published(seller_id)
         return published.published_at if published else None
 
-    def connect(self, seller_id: str) -> duckdb.DuckDBPyConnection:
-        """A connection to a seller's published marts that can read them and nothing else.
+    def connect(self, *seller_ids: str) -> duckdb.DuckDBPyConnection:
+        """A connection to sellers' published marts that can read them and nothing else.
 
         It sees one version for as long as it is open, also while the next one is published. Its SQL can neither write,
-        nor open files, nor change settings; the marts are in the schema it uses, `staging` beside it.
+        nor open files, nor change settings. Of one seller the marts are in the schema it uses, `staging` beside it; of
+        several each seller's are under its id (`A1B2C3.sales_daily`), and nothing here ever puts them together: Amazon
+        forbids combining sellers' data, so what compares them must keep them apart.
 
         Raises:
-            NotPublished: nothing is published of this seller.
-            MartDamaged: the file is missing or was changed.
-            MartExpired: the file's key is dead.
+            NotPublished: nothing is published of one of the sellers, or none is named.
+            MartDamaged: a file is missing or was changed.
+            MartExpired: a file's key is dead.
         """
-        check_seller_id(seller_id)
+        if not seller_ids:
+            raise NotPublished("no seller is named: say whose marts to open")
+        for seller_id in seller_ids:
+            check_seller_id(seller_id)
         for _ in range(_ATTEMPTS):
-            published = self.published(seller_id)
-            if published is None:
-                raise NotPublished(
-                    f"seller {seller_id} has no published marts: run 'amzigo publish --seller {seller_id}' first"
-                )
+            published = [self._required(seller_id) for seller_id in dict.fromkeys(seller_ids)]
             try:
                 return self._open(published)
             except (MartDamaged, MartExpired):
-                # A publish may have taken the file away between the two looks: then there is a newer one.
-                now = self.published(seller_id)
-                if now is not None and now.version == published.version:
+                # A publish may have taken a file away between the two looks: then there is a newer one.
+                if all(self._required(old.seller_id).version == old.version for old in published):
                     raise
-        raise PublishBusy(f"the marts of seller {seller_id} are being published over and over: try again")
+        raise PublishBusy(f"the marts of {', '.join(seller_ids)} are being published over and over: try again")
 
-    def query(self, seller_id: str, sql: str, timeout_s: float = 60.0) -> pa.RecordBatchReader:
-        """Run one reading statement on a seller's published marts; rows stream.
+    def query(self, seller_ids: str | Sequence[str], sql: str, timeout_s: float = 60.0) -> pa.RecordBatchReader:
+        """Run one reading statement on the published marts of a seller, or of several; rows stream.
 
         Raises:
             WarehouseError: as `connect`.
             QueryError: the SQL is wrong, does more than read, or takes longer than `timeout_s`; also from the reader.
         """
-        return run_query(self.connect(seller_id), sql, timeout_s)
+        names = [seller_ids] if isinstance(seller_ids, str) else list(seller_ids)
+        return run_query(self.connect(*names), sql, timeout_s)
 
     def drop(self, seller_id: str) -> None:
         """Destroy a seller's mart keys and remove its file. Harmless when there is none; safe to repeat.
@@ -240,11 +241,21 @@ class Warehouse:
                 if folder.exists():
                     shutil.rmtree(folder)
 
-    def _open(self, published: PublishedMart) -> duckdb.DuckDBPyConnection:
+    def _required(self, seller_id: str) -> PublishedMart:
+        published = self.published(seller_id)
+        if published is None:
+            raise NotPublished(
+                f"seller {seller_id} has no published marts: run 'amzigo publish --seller {seller_id}' first"
+            )
+        return published
+
+    def _open(self, published: Sequence[PublishedMart]) -> duckdb.DuckDBPyConnection:
         connection = open_session(None, self._memory_limit)
         try:
-            attach_published(connection, self._keys, published, published.seller_id)
-            connection.execute(f"USE {quoted(published.seller_id)}")
+            for mart in published:
+                attach_published(connection, self._keys, mart, mart.seller_id)
+            if len(published) == 1:
+                connection.execute(f"USE {quoted(published[0].seller_id)}")
             seal(connection)
         except BaseException:
             connection.close()
