@@ -51,8 +51,7 @@ def dictionary(
             rows = [[c.name, c.type, c.retention or "-", c.meaning] for c in entry.columns]
             print_table("", ["column", "type", "class", "meaning"], rows)
     else:
-        rows = [
-            [entry.name, len(entry.columns), entry.meaning.partition("\n")[0].partition(". ")[0]] for entry in entries
-        ]
-        print_table("Tables", ["table", "columns", "one row is"], rows)
+        first = [entry.meaning.partition("\n")[0].partition(". ")[0] for entry in entries]
+        listed = [[entry.name, len(entry.columns), text] for entry, text in zip(entries, first, strict=True)]
+        print_table("Tables", ["table", "columns", "one row is"], listed)
         say("one table's columns: amzigo dictionary sales_daily")

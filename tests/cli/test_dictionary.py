@@ -28,11 +28,6 @@ def test_every_table_and_column_is_in_it(amzigo: Amzigo) -> None:
     assert all(c["meaning"] and c["type"] for entry in entries.values() for c in entry["columns"])
 
 
-def test_the_page_in_docs_is_todays(amzigo: Amzigo) -> None:
-    page = (ROOT / "docs" / "data-dictionary.md").read_text("utf-8")
-    assert page == amzigo("dictionary", "--markdown").out, "make it anew: make dictionary"
-
-
 def test_one_table_for_a_person(amzigo: Amzigo) -> None:
     shown = amzigo("dictionary", "sales_daily").out
     assert "marts/sales_daily: " in shown and "ordered_product_sales" in shown and "lake/" not in shown
