@@ -41,21 +41,11 @@ LAKE = {
     "inventory_ledger_summary",
     "inventory_planning",
     "listings",
-    "marketplaces",
     "merchant_returns",
     "order_items",
     "orders",
-    "review_topics",
-    "review_trends",
-    "sales_and_traffic_by_sku",
-    "sales_and_traffic_daily",
-    "sales_metrics",
     "seller_feedback",
-    "settlement_lines",
-    "settlements",
     "stranded_inventory",
-    "transaction_breakdowns",
-    "transactions",
 }
 MARTS = {"orders", "order_items", "sales_daily", "sales_by_sku_daily", "inventory_position", "inventory_cover"}
 # Key, group, partitions by, owner: what may not change unnoticed.

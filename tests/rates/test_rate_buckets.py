@@ -23,7 +23,10 @@ CHILD = Path(__file__).parent / "child.py"
 
 
 def test_our_rates_are_those_that_the_simulator_enforces() -> None:
-    for operation, rate in RATES.items():
+    # Budgets of single report types are no usage plan of an operation: test_report_budget.py has them.
+    operations = {name: rate for name, rate in RATES.items() if " " not in name}
+    assert operations
+    for operation, rate in operations.items():
         assert (rate.per_s, rate.burst) == amazons.RATES[operation]
 
 
