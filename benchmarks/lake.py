@@ -25,7 +25,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 from pyarrow.fs import LocalFileSystem
 
-from amzigo_pipelines.catalog.model import RetentionClass
+from amzigo_pipelines.catalog.model import PERIOD_DAYS, RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.control import ControlDatabase
@@ -87,7 +87,7 @@ def made_up_orders(rows: int) -> tuple[pa.Table, pa.Array]:
 def write_plaintext(folder: Path, table: pa.Table, expires_on: pa.Array) -> list[Path]:
     """The lake's way without its encryption and books: same split, same settings, durable, renamed."""
     parts = [
-        (family, expires_on_of_partition(DAY, family), family_rows(ORDERS, family, table))
+        (family, expires_on_of_partition(DAY, PERIOD_DAYS[family]), family_rows(ORDERS, family, table))
         for family in (RetentionClass.PSEUDONYM, RetentionClass.BUSINESS)
     ]
     split = split_pii(ORDERS, table, expires_on, NOW.date())

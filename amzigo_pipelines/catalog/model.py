@@ -46,6 +46,12 @@ PERIOD_DAYS: dict[RetentionClass, int] = {
     RetentionClass.PSEUDONYM: 365,
     RetentionClass.BUSINESS: 548,
 }
+# What an installation may choose at most. Less is always allowed.
+LONGEST_DAYS: dict[RetentionClass, int] = {
+    RetentionClass.PII: 30,
+    RetentionClass.PSEUDONYM: 548,
+    RetentionClass.BUSINESS: 548,
+}
 
 
 @dataclass(frozen=True)

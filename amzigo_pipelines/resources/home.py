@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.addresses import EndpointRefused, check_address
+from amzigo_pipelines.resources.retention_settings import RetentionSettings, read_retention_settings
 
 T = TypeVar("T")
 # What AWS allows in the name of a secret.
@@ -79,6 +80,7 @@ class Home:
         application_id: the SP-API application's id (`amzn1.sp.solution...`), which sellers are asked to authorise.
         redirect_uri: where Amazon sends a seller who has; empty for the first one of the developer console.
         secrets: where the applications' client ids and secrets are kept.
+        retention: how long data lives, and when a sweep stops to ask.
     """
 
     path: Path
@@ -91,6 +93,7 @@ class Home:
     application_id: str = ""
     redirect_uri: str = ""
     secrets: SecretSettings = field(default_factory=SecretSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
 
     @property
     def settings_file(self) -> Path:
@@ -183,6 +186,7 @@ def load_home(path: Path | None = None) -> Home:
             application_id=_setting(raw, "application_id", _matching(_WORD), "an id such as amzn1.sp.solution.x", ""),
             redirect_uri=_setting(raw, "redirect_uri", _safe_address, "an address that begins with https://", ""),
             secrets=_secrets(raw),
+            retention=read_retention_settings(raw.get("retention", {})),
         )
     except ValueError as error:
         raise HomeError(f"{file} has a missing or wrong setting: {error}") from None

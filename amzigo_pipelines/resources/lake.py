@@ -76,6 +76,7 @@ class Lake:
         self, home: Home, control: ControlDatabase, keys: KeyStore, clock: Clock, on_step: OnStep | None = None
     ) -> None:
         self._dir, self._lock_dir, self._marker = home.lake_dir, home.lock_dir, home.path / "installation"
+        self._periods = home.retention
         self._control, self._keys, self._clock = control, keys, clock
         self._audit = AuditTrail(control, clock)
         self._on_step = on_step or no_step
@@ -110,6 +111,7 @@ class Lake:
             self._control,
             self._keys,
             self._clock,
+            self._periods,
             check_seller_id(seller_id),
             day,
             datasets,

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from amzigo_pipelines.catalog.model import PERIOD_DAYS, Dataset, RetentionClass
+from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.locks import LockBusy
@@ -152,9 +152,9 @@ def lock_name(dataset: str, seller_id: str, day: date) -> str:
     return f"lake-{dataset}-{seller_id}-{day.isoformat()}"
 
 
-def expires_on_of_partition(day: date, family: RetentionClass) -> date:
+def expires_on_of_partition(day: date, period_days: int) -> date:
     """Date of death of a partition's business or pseudonym family: its month's first day plus the class's period."""
-    return day.replace(day=1) + timedelta(days=PERIOD_DAYS[family])
+    return day.replace(day=1) + timedelta(days=period_days)
 
 
 def is_lake_path(path: str) -> bool:

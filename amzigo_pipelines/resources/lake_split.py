@@ -56,7 +56,13 @@ def family_rows(dataset: Dataset, family: RetentionClass, table: pa.Table) -> pa
     return columns.filter(_has_any(columns, len(dataset.grain)))
 
 
-def split_pii(dataset: Dataset, table: pa.Table, expires_on: pa.Array | pa.ChunkedArray, now_on: date) -> PiiSplit:
+def split_pii(
+    dataset: Dataset,
+    table: pa.Table,
+    expires_on: pa.Array | pa.ChunkedArray,
+    now_on: date,
+    period_days: int = PERIOD_DAYS[RetentionClass.PII],
+) -> PiiSplit:
     """PII columns of the rows that have any, by date of death; rows whose date has come are left out and counted.
 
     Args:
@@ -64,6 +70,7 @@ def split_pii(dataset: Dataset, table: pa.Table, expires_on: pa.Array | pa.Chunk
         table: rows of it.
         expires_on: date32, one a row; may be null only where the row has no PII.
         now_on: today.
+        period_days: how long PII may live here.
 
     Raises:
         LakeInputError: PII without a date of death, or with one later than the longest that PII may live.
@@ -74,11 +81,11 @@ def split_pii(dataset: Dataset, table: pa.Table, expires_on: pa.Array | pa.Chunk
     if dates.null_count:
         raise LakeInputError(f"{dates.null_count} rows of dataset {dataset.name} have PII without a date of death")
     # A day of grace, since Amazon's clock may be past midnight when ours isn't yet.
-    latest = now_on + timedelta(days=PERIOD_DAYS[RetentionClass.PII] + 1)
+    latest = now_on + timedelta(days=period_days + 1)
     if dates and pc.max(dates).as_py() > latest:
         raise LakeInputError(
             f"rows of dataset {dataset.name} ask for PII to live until {pc.max(dates).as_py()}: "
-            f"{PERIOD_DAYS[RetentionClass.PII]} days from today is the most; mend the retention clock"
+            f"{period_days} days from today is the most; mend the retention clock"
         )
     is_alive = pc.greater(dates, pa.scalar(now_on))
     dropped = len(dates) - (pc.sum(is_alive).as_py() or 0)

@@ -54,6 +54,7 @@ from amzigo_pipelines.resources.lake_files import (
 from amzigo_pipelines.resources.lake_sink import ROW_GROUP_ROWS, ParquetSink
 from amzigo_pipelines.resources.lake_split import check_table, family_rows, split_pii
 from amzigo_pipelines.resources.locks import LockBusy, exclusive
+from amzigo_pipelines.resources.retention_settings import RetentionSettings
 from amzigo_pipelines.resources.schema import data_keys, lake_files
 from amzigo_pipelines.resources.steps import OnStep
 
@@ -88,6 +89,7 @@ class LakeWriter:
         control: ControlDatabase,
         keys: KeyStore,
         clock: Clock,
+        periods: RetentionSettings,
         seller_id: str,
         day: date,
         datasets: Sequence[Dataset],
@@ -97,7 +99,7 @@ class LakeWriter:
     ) -> None:
         self._keep_unchanged = keep_unchanged
         self._lake_dir, self._lock_dir = lake_dir, lock_dir
-        self._control, self._keys, self._clock = control, keys, clock
+        self._control, self._keys, self._clock, self._periods = control, keys, clock, periods
         self._seller_id, self._day, self._origin = seller_id, day, dict(origin)
         self._datasets = sorted({d.name: d for d in datasets}.values(), key=lambda d: d.name)
         self._step = on_step
@@ -109,10 +111,11 @@ class LakeWriter:
         now_on = today(self._clock)
         if self._day > now_on:
             raise LakeInputError(f"{self._day} lies in the future: the lake takes days up to today, {now_on}")
-        if expires_on_of_partition(self._day, RetentionClass.BUSINESS) <= now_on:
+        last = expires_on_of_partition(self._day, self._periods.business_days)
+        if last <= now_on:
             raise LakeInputError(
-                f"{self._day} is too old to be stored: Amazon allows its data for 18 months "
-                f"({self._day:%B %Y} had to go by {expires_on_of_partition(self._day, RetentionClass.BUSINESS)})"
+                f"{self._day} is too old to be stored: Amazon's data is kept for {self._periods.business_days} days "
+                f"from the first of a month ({self._day:%B %Y} had to go by {last})"
             )
         with ExitStack() as locks:
             # Always in the order of names, so that two writers of several datasets can't hold one half each.
@@ -151,12 +154,12 @@ class LakeWriter:
         parts: list[tuple[RetentionClass, date, pa.Table]] = []
         for family in dataset.families:
             if family is not RetentionClass.PII:
-                dies_on = expires_on_of_partition(self._day, family)
+                dies_on = expires_on_of_partition(self._day, self._periods.period_days(family))
                 # A day that is too old for pseudonyms may still be young enough for the rest.
                 if dies_on > now_on:
                     parts.append((family, dies_on, family_rows(dataset, family, table)))
         if RetentionClass.PII in dataset.families:
-            split = split_pii(dataset, table, expires_on, now_on)
+            split = split_pii(dataset, table, expires_on, now_on, self._periods.pii_days)
             partition.pii_rows_dropped += split.dropped_rows
             partition.pii_rows += sum(rows.num_rows for _, rows in split.parts)
             parts += [(RetentionClass.PII, dies_on, rows) for dies_on, rows in split.parts]

@@ -1,7 +1,7 @@
 """The retention clock: on which day an order's personal data must be gone.
 
 Belongs here: the rule, and what follows from it for partition days. Does not belong here: destroying anything
-(`sweep.py`), and periods (`catalog.model.PERIOD_DAYS`).
+(`sweep.py`), and periods (`resources/retention_settings.py`).
 
 No Orders API tells when an order was delivered. So each row's date counts from t, the latest moment at which the order
 is *known not to have been delivered*. Delivery comes after t, so t + 30 days is never later than delivery + 30 days.
@@ -33,7 +33,7 @@ class ExpiryUnknown(AmzigoError):
     """An order does not say enough to give it a date of death, so it can't be stored."""
 
 
-def expires_on_of(orders: pa.Table, now: datetime) -> pa.Array:
+def expires_on_of(orders: pa.Table, now: datetime, period_days: int = PERIOD_DAYS[RetentionClass.PII]) -> pa.Array:
     """The date of death of each order's personal data.
 
     t is, by status:
@@ -51,9 +51,10 @@ def expires_on_of(orders: pa.Table, now: datetime) -> pa.Array:
         orders: rows of the dataset `orders`; only created_at, last_updated_at, status, first_shipped_at and
             last_shipped_at are looked at.
         now: the clock's present instant, timezone-aware.
+        period_days: how long PII may live: the installation's `[retention] pii_days`.
 
     Returns:
-        date32, one a row: the UTC date of t + `PERIOD_DAYS[PII]` days. On that date the data is dead already.
+        date32, one a row: the UTC date of t + `period_days`. On that date the data is dead already.
 
     Raises:
         ExpiryUnknown: a column is missing, or `created_at` is null somewhere.
@@ -91,7 +92,7 @@ def expires_on_of(orders: pa.Table, now: datetime) -> pa.Array:
     t = pc.min_element_wise(
         pc.max_element_wise(known, created), pa.scalar(now.astimezone(UTC).replace(tzinfo=None), _UTC)
     )
-    period = pa.scalar(timedelta(days=PERIOD_DAYS[RetentionClass.PII]), pa.duration("us"))
+    period = pa.scalar(timedelta(days=period_days), pa.duration("us"))
     return pc.cast(pc.add_checked(t, period), pa.date32(), safe=False)
 
 
@@ -100,13 +101,13 @@ def is_dead(expires_on: date, today: date) -> bool:
     return today >= expires_on
 
 
-def earliest_pii_day(today: date) -> date:
+def earliest_pii_day(today: date, period_days: int = PERIOD_DAYS[RetentionClass.PII]) -> date:
     """The first partition day of orders whose personal data can still be alive on `today`.
 
     An order's t is no later than its last update, whose day is the partition's. So a partition of an earlier day holds
     nothing that may be kept, and Amazon isn't asked for buyers or recipients at all.
     """
-    return today - timedelta(days=PERIOD_DAYS[RetentionClass.PII] - 1)
+    return today - timedelta(days=period_days - 1)
 
 
 def _instants(orders: pa.Table, name: str) -> pa.Array:

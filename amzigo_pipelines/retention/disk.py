@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
 
-from amzigo_pipelines.catalog.model import PERIOD_DAYS, RetentionClass
+from amzigo_pipelines.catalog.model import LONGEST_DAYS, RetentionClass
 from amzigo_pipelines.resources.lake_files import TEMPORARY_PREFIX
 
 _NAME = re.compile(
@@ -55,7 +55,7 @@ def list_seller(
         through: the last one.
     """
     listing = Listing()
-    first_day = earliest_death - timedelta(days=PERIOD_DAYS[retention_class] + 31)
+    first_day = earliest_death - timedelta(days=LONGEST_DAYS[retention_class] + 31)
     datasets = _names(lake_dir, "", listing)
     if datasets is None:
         listing.unseen.append(f"{lake_dir} (it isn't there)")

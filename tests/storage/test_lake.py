@@ -141,7 +141,7 @@ def test_many_appends_become_whole_row_groups(store: Store) -> None:
     ("day", "sentence"),
     [
         (TODAY + timedelta(days=1), "lies in the future"),
-        (date(2025, 5, 24), "too old to be stored: Amazon allows its data for 18 months"),
+        (date(2025, 5, 24), "too old to be stored: Amazon.s data is kept for 548 days"),
     ],
 )
 def test_a_day_out_of_range_is_refused(store: Store, day: date, sentence: str) -> None:

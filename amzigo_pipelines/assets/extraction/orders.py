@@ -58,7 +58,7 @@ def _extract_day(extraction: Extraction, day: date) -> list[ExtractionResult]:
     partner, clock = extraction.partner, extraction.clock
     start, end = window_of(day, clock)
     # What is past its date on arrival isn't asked for: it could only be thrown away.
-    is_personal = day >= earliest_pii_day(today(clock))
+    is_personal = day >= earliest_pii_day(today(clock), extraction.pii_days)
     sections = (*PERSONAL_SECTIONS, *IMPERSONAL_SECTIONS) if is_personal else IMPERSONAL_SECTIONS
     window = f"{start:%Y-%m-%dT%H:%M:%SZ} <= last update < {end:%Y-%m-%dT%H:%M:%SZ}"
     warnings = [] if is_personal else ["buyers and recipients were not asked for: their data would be past its date"]
@@ -76,7 +76,7 @@ def _extract_day(extraction: Extraction, day: date) -> list[ExtractionResult]:
             warnings.append(f"{later} orders changed after the day while it was read: they belong to a later day")
         if is_personal:
             warnings += _silently_missing(flat.orders)
-        expires_on = expires_on_of(flat.orders, clock.now())
+        expires_on = expires_on_of(flat.orders, clock.now(), extraction.pii_days)
         writer.append(ORDERS, flat.orders, expires_on)
         writer.append(ORDER_ITEMS, flat.items, expires_on.take(flat.parents))
     return results_of(writer.committed, partner, warnings, window)

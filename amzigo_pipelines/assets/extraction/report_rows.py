@@ -24,7 +24,6 @@ from amzigo_pipelines.catalog.model import (
     FROM_ORDER,
     INSTANT,
     INTEGER,
-    PERIOD_DAYS,
     STRING,
     UNCLASSIFIED,
     Column,
@@ -37,7 +36,6 @@ from amzigo_pipelines.resources.report_values import parse_values
 from amzigo_pipelines.resources.reports import Report, report_json, report_table
 from amzigo_pipelines.retention.dates import CLOCK_COLUMNS, earliest_pii_day, expires_on_of
 
-_PERIOD = timedelta(days=PERIOD_DAYS[RetentionClass.PII])
 _SEPARATOR = "\x1f"
 
 DayRows = tuple[date, pa.Table, pa.Array | None]
@@ -219,7 +217,7 @@ class RowMaker:
             if found.null_count == 0:
                 break
             if origin == FROM_DAY:
-                dates = pa.repeat(pa.scalar(day + _PERIOD, DATE), rows.num_rows)
+                dates = pa.repeat(pa.scalar(day + timedelta(days=self._extraction.pii_days), DATE), rows.num_rows)
             elif origin == FROM_ORDER:
                 dates = self._of_orders(rows["order_id"].combine_chunks())
             else:
@@ -236,13 +234,13 @@ class RowMaker:
         latest = pa.scalar(now.date(), DATE)
         moments = pc.if_else(pc.greater(moments, latest), latest, moments)
         # A date is a local one, and east of Greenwich begins the day before.
-        days = _PERIOD.days - (1 if is_date else 0)
+        days = self._extraction.pii_days - (1 if is_date else 0)
         return pc.add(moments.cast(pa.int32()), pa.scalar(days, pa.int32())).cast(DATE)
 
     def _of_orders(self, order_ids: pa.Array) -> pa.Array:
         """By the retention clock of the orders as the lake knows them; null for those that it doesn't know any more."""
         now = self._extraction.clock.now()
-        first = earliest_pii_day(today(self._extraction.clock))
+        first = earliest_pii_day(today(self._extraction.clock), self._extraction.pii_days)
         days = [first + timedelta(days=n) for n in range((now.date() - first).days + 1)]
         stored = self._extraction.lake.scan(ORDERS, self._extraction.partner.seller_id, days)
         if stored is None:
@@ -250,7 +248,13 @@ class RowMaker:
         wanted = ds.field("order_id").isin(pc.unique(order_ids))
         orders = stored.to_table(columns=["order_id", *CLOCK_COLUMNS], filter=wanted)
         orders = orders.sort_by("last_updated_at")
-        dates = dict(zip(orders["order_id"].to_pylist(), expires_on_of(orders, now).to_pylist(), strict=True))
+        dates = dict(
+            zip(
+                orders["order_id"].to_pylist(),
+                expires_on_of(orders, now, self._extraction.pii_days).to_pylist(),
+                strict=True,
+            )
+        )
         return pa.array([dates.get(order_id) for order_id in order_ids.to_pylist()], DATE)
 
     def _without_undated(self, rows: pa.Table, expires_on: pa.Array) -> pa.Table:

@@ -75,6 +75,11 @@ class Extraction:
         return self.platform.clock
 
     @property
+    def pii_days(self) -> int:
+        """How long PII may live here."""
+        return self.platform.home.retention.pii_days
+
+    @property
     def desk(self) -> ReportDesk:
         """Asks for reports and keeps track of them."""
         return self.platform.desk
