@@ -14,7 +14,17 @@ from typing import NoReturn
 
 import typer
 
-from amzigo_pipelines.cli import advertising, credentials, data, dictionary, installation, retention, sellers, services
+from amzigo_pipelines.cli import (
+    advertising,
+    credentials,
+    data,
+    dictionary,
+    installation,
+    report,
+    retention,
+    sellers,
+    services,
+)
 from amzigo_pipelines.cli.output import complain
 from amzigo_pipelines.errors import AmzigoError, machine_refusal, places_in_code
 
@@ -42,6 +52,7 @@ app.command()(data.extract)
 app.command()(data.publish)
 app.command()(data.sql)
 app.command()(dictionary.dictionary)
+app.command()(report.report)
 app.add_typer(retention.app, name="retention")
 
 
