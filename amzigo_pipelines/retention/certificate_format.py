@@ -3,9 +3,12 @@
 Belongs here: the canonical form, the file's form, signatures, the chain. Does not belong here: issuing and keeping
 certificates (`certificates.py`), so that an auditor's machine can check them without an installation.
 
-A certificate is a JSON body in canonical form (keys sorted, no spaces, UTF-8), its SHA-256, and an Ed25519 signature
-over the body. The body names the hash of the certificate before it: none can be changed, left out or put elsewhere
-without the next one showing it. That the last one wasn't cut off, only the installation itself can tell.
+A certificate is a JSON body in canonical form (keys sorted, no spaces, UTF-8), its SHA-256, and an Ed25519 signature.
+The body names the hash of the certificate before it: none can be changed, left out or put elsewhere without the next
+one showing it. That the last one wasn't cut off, only the installation itself can tell.
+
+What it states of each seller is signed by its salted hash: an excerpt for one seller leaves out the others' statements,
+is as good as the whole, and gives nothing of the others away.
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
 from typing import Any
@@ -26,10 +29,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from amzigo_pipelines.errors import AmzigoError
 
-FORMAT = "amzigo-certificate-of-destruction-1"
+FORMAT = "amzigo-certificate-of-destruction-2"
 FIRST = "0" * 64
 # Stands before the body when signing: a signature can't be passed off as one over something else.
-_DOMAIN = b"amzigo-certificate-of-destruction-1\n"
+_DOMAIN = FORMAT.encode() + b"\n"
 _FILE = re.compile(r"\d{6,}-\d{4}-\d\d-\d\d\.json")
 
 
@@ -55,8 +58,8 @@ class Certificate:
         retention_class: class of the data.
         issued_at: when (UTC).
         previous_hash: hash of the certificate before; 64 zeros in the first.
-        hash: SHA-256 of the canonical body, hexadecimal.
-        body: all that it states.
+        hash: SHA-256 of what is signed, hexadecimal.
+        body: all that it states; an excerpt's lacks the statements of other sellers.
         signature: Ed25519, 64 bytes.
     """
 
@@ -72,7 +75,17 @@ class Certificate:
     @property
     def file_name(self) -> str:
         """Name of its file: number and day."""
-        return f"{self.number:06d}-{self.day_of_death.isoformat()}.json"
+        return file_name(self.number, self.day_of_death)
+
+    @property
+    def is_excerpt(self) -> bool:
+        """Whether statements about sellers were left out."""
+        return len(self.body["sellers"]) < len(self.body["statements_sha256"])
+
+    def excerpt(self, seller_id: str) -> Certificate:
+        """The same certificate with what it states of one seller only (which may be nothing)."""
+        mine = [statement for statement in self.body["sellers"] if statement["seller"] == seller_id]
+        return replace(self, body={**self.body, "sellers": mine})
 
     @property
     def file_bytes(self) -> bytes:
@@ -81,14 +94,29 @@ class Certificate:
         return json.dumps(parts, sort_keys=True, ensure_ascii=False, indent=1).encode() + b"\n"
 
 
+def file_name(number: int, day_of_death: date) -> str:
+    """Name of a certificate's file: number and day."""
+    return f"{number:06d}-{day_of_death.isoformat()}.json"
+
+
 def canonical(body: dict[str, Any]) -> bytes:
-    """The one form of a body that is hashed and signed."""
+    """The one form of a JSON object of which hashes are taken."""
     return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
 
 
-def signed_bytes(text: bytes) -> bytes:
+def signed_part(body: dict[str, Any]) -> bytes:
+    """What of a body is hashed and signed, canonically: all but the sellers' statements, of which it has the hashes."""
+    return canonical({name: value for name, value in body.items() if name != "sellers"})
+
+
+def signed_bytes(body: dict[str, Any]) -> bytes:
     """What the signature is over."""
-    return _DOMAIN + text
+    return _DOMAIN + signed_part(body)
+
+
+def statement_hash(statement: dict[str, Any]) -> str:
+    """By which a certificate names what it states of a seller: SHA-256, hexadecimal."""
+    return hashlib.sha256(canonical(statement)).hexdigest()
 
 
 def certificate_of(text: bytes, signature: bytes, where: str) -> Certificate:
@@ -103,13 +131,15 @@ def certificate_of(text: bytes, signature: bytes, where: str) -> Certificate:
             raise CertificateInvalid(
                 f"{where} has the format {body['format']!r}, this version of amzigo knows {FORMAT}"
             )
+        if not isinstance(body["statements_sha256"], list) or not all("seller" in one for one in body["sellers"]):
+            raise ValueError
         return Certificate(
             number=int(body["number"]),
             day_of_death=date.fromisoformat(body["day_of_death"]),
             retention_class=str(body["retention_class"]),
             issued_at=datetime.fromisoformat(body["issued_at"]),
             previous_hash=str(body["previous_sha256"]),
-            hash=hashlib.sha256(text).hexdigest(),
+            hash=hashlib.sha256(signed_part(body)).hexdigest(),
             body=body,
             signature=signature,
         )
@@ -121,16 +151,24 @@ def check_signature(certificate: Certificate, public_key: Ed25519PublicKey, wher
     """The certificate itself.
 
     Raises:
-        CertificateInvalid: the signature isn't that key's over that body.
+        CertificateInvalid: the signature isn't that key's over that body, or it states what was not signed.
     """
     try:
-        public_key.verify(certificate.signature, signed_bytes(canonical(certificate.body)))
+        public_key.verify(certificate.signature, signed_bytes(certificate.body))
+        if not _are_signed(certificate.body):
+            raise InvalidSignature
     except InvalidSignature:
         raise CertificateInvalid(
             f"{where} is not valid: it was changed after it was signed, or another key signed it; "
             "don't rely on it, restore it from a backup and find out who changed it"
         ) from None
     return certificate
+
+
+def _are_signed(body: dict[str, Any]) -> bool:
+    """Whether all statements are among those that were signed, each at most once and in their order."""
+    signed = iter(body["statements_sha256"])
+    return all(statement_hash(statement) in signed for statement in body["sellers"])
 
 
 def verify_certificate(source: Path | bytes, public_key: Ed25519PublicKey | Path) -> Certificate:

@@ -10,9 +10,11 @@ never. The file follows, and is written later where a crash came between.
 from __future__ import annotations
 
 import os
+import secrets
 import uuid
-from collections.abc import Mapping, Sequence
-from datetime import date
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,8 +38,10 @@ from amzigo_pipelines.retention.certificate_format import (
     canonical,
     certificate_of,
     check_signature,
+    file_name,
     load_public_key,
     signed_bytes,
+    statement_hash,
     verify_certificate,
     verify_folder,
     verify_order,
@@ -146,6 +150,8 @@ def issue(
     c = certificates.c
     last = connection.execute(sa.select(c.number, c.hash).order_by(c.number.desc()).limit(1)).first()
     certificate_id, issued_at = uuid.uuid4().hex, platform.clock.now()
+    # The salt keeps whoever holds an excerpt from guessing what the hashes beside it stand for.
+    statements = [{**seller, "salt": secrets.token_hex(16)} for seller in sellers]
     body: dict[str, Any] = {
         "format": FORMAT,
         "number": last.number + 1 if last else 1,
@@ -155,13 +161,14 @@ def issue(
         "day_of_death": day_of_death.isoformat(),
         "retention_class": str(retention_class),
         "method": _METHOD,
-        "sellers": [dict(seller) for seller in sellers],
+        "sellers": statements,
+        "statements_sha256": [statement_hash(statement) for statement in statements],
         "verification": dict(verification),
         "code_version": metadata.version("amzigo-pipelines"),
         "public_key": private_key.public_key().public_bytes_raw().hex(),
     }
     text = canonical(body)
-    certificate = certificate_of(text, private_key.sign(signed_bytes(text)), "the new certificate")
+    certificate = certificate_of(text, private_key.sign(signed_bytes(body)), "the new certificate")
     ids = [str(seller["seller"]) for seller in sellers]
     connection.execute(
         certificates.insert().values(
@@ -187,24 +194,48 @@ def write_missing_files(platform: Platform) -> list[Path]:
     Raises:
         CertificateError: the folder can't be written.
     """
-    written = []
-    for certificate in load_certificates(platform):
-        path = platform.home.certificate_dir / certificate.file_name
-        if not path.exists():
-            _write(path, certificate.file_bytes, 0o644)
-            written.append(path)
+    folder, written = platform.home.certificate_dir, []
+    # Bodies grow with the sellers: only those whose file is missing are read.
+    known = summaries(platform)
+    missing = [one.number for one in known if not (folder / file_name(one.number, one.day_of_death)).exists()]
+    for certificate in load_certificates(platform, missing):
+        path = folder / certificate.file_name
+        _write(path, certificate.file_bytes, 0o644)
+        written.append(path)
     return written
 
 
-def load_certificates(platform: Platform) -> list[Certificate]:
-    """All certificates of the control database by number, unchecked.
+@dataclass(frozen=True)
+class Summary:
+    """A certificate without its body: number, day, class, when it was issued, and its seller (`*`: several)."""
+
+    number: int
+    day_of_death: date
+    retention_class: str
+    issued_at: datetime
+    seller_id: str
+
+
+def summaries(platform: Platform) -> list[Summary]:
+    """All certificates of the control database by number, unchecked and without their bodies."""
+    c = certificates.c
+    query = sa.select(c.number, c.expires_on, c.retention_class, c.issued_at, c.seller_id).order_by(c.number)
+    with platform.control.read() as connection:
+        return [Summary(*row) for row in connection.execute(query)]
+
+
+def load_certificates(platform: Platform, numbers: Collection[int] | None = None) -> Iterator[Certificate]:
+    """Certificates of the control database by number, unchecked, one at a time; all when no numbers are given.
 
     Raises:
         CertificateInvalid: a row's body isn't a certificate's.
     """
-    with platform.control.read() as connection:
-        rows = connection.execute(sa.select(certificates).order_by(certificates.c.number)).all()
-    return [certificate_of(row.body.encode(), row.signature, f"certificate {row.number}") for row in rows]
+    wanted = [one.number for one in summaries(platform)] if numbers is None else sorted(numbers)
+    for number in wanted:
+        with platform.control.read() as connection:
+            row = connection.execute(sa.select(certificates).where(certificates.c.number == number)).first()
+        if row is not None:
+            yield certificate_of(row.body.encode(), row.signature, f"certificate {number}")
 
 
 def verify_chain(platform: Platform) -> list[Certificate]:
@@ -231,6 +262,11 @@ def verify_chain(platform: Platform) -> list[Certificate]:
         raise ChainBroken(f"certificate {lost[0]} is missing: the ledger has runs that it certified; restore it")
     filed = verify_folder(platform.home.certificate_dir, public)
     for ours, theirs in zip(found, filed, strict=False):
+        if theirs.is_excerpt:
+            raise CertificateInvalid(
+                f"certificate {ours.file_name} is an excerpt here, without what it states of some sellers: remove it, "
+                "the next sweep writes it whole"
+            )
         if ours.hash != theirs.hash:
             raise ChainBroken(f"certificate {ours.file_name} is not the one in the control database: restore it")
     if len(filed) < len(found):
@@ -243,8 +279,12 @@ def verify_chain(platform: Platform) -> list[Certificate]:
 def _check_row(row: sa.Row[Any], public: Ed25519PublicKey) -> Certificate:
     where = f"certificate {row.number} in the control database"
     found = check_signature(certificate_of(row.body.encode(), row.signature, where), public, where)
+    if found.is_excerpt:
+        raise CertificateInvalid(f"{where} lacks what it states of some sellers: restore the database from a backup")
     facts = (found.number, found.previous_hash, found.hash, found.retention_class, found.day_of_death, found.issued_at)
-    if facts != (row.number, row.previous_hash, row.hash, row.retention_class, row.expires_on, row.issued_at):
+    if facts != (row.number, row.previous_hash, row.hash, row.retention_class, row.expires_on, row.issued_at) or (
+        canonical(found.body) != row.body.encode()
+    ):
         raise CertificateInvalid(f"{where} was changed beside what is signed: restore the database from a backup")
     return found
 

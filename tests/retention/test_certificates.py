@@ -15,7 +15,7 @@ import pytest
 import sqlalchemy as sa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-from retention_kit import DAY, SELLER, days, make_platform, move, open_platform, write_day
+from retention_kit import DAY, OTHER, SELLER, days, make_platform, move, open_platform, write_day
 
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.schema import certificates, retention_runs
@@ -23,9 +23,9 @@ from amzigo_pipelines.retention.certificate_format import (
     CertificateError,
     CertificateInvalid,
     ChainBroken,
-    canonical,
     load_public_key,
     signed_bytes,
+    signed_part,
     verify_certificate,
     verify_folder,
 )
@@ -142,13 +142,38 @@ def test_every_single_byte_counts(chain: Platform) -> None:
             verify_certificate(bytes(changed), public)
 
 
+def test_an_excerpt_says_all_of_one_seller_and_nothing_of_the_others(platform: Platform, tmp_path: Path) -> None:
+    death = DAY + timedelta(days=20)
+    for seller in (SELLER, OTHER):
+        write_day(platform, seller, DAY, [death])
+    move(platform, death)
+    sweep(platform, as_of=death)
+    (whole,) = verify_chain(platform)
+    mine = whole.excerpt(SELLER)
+    assert (whole.is_excerpt, mine.is_excerpt) == (False, True)
+    data = mine.file_bytes
+    assert OTHER.encode() not in data and SELLER.encode() in data
+    found = verify_certificate(data, key_file(platform))
+    assert found.hash == whole.hash and found.body["sellers"] == whole.body["sellers"][:1]
+    assert verify_certificate(whole.excerpt("C3NOBODY").file_bytes, key_file(platform)).body["sellers"] == []
+    # Nobody's statement can be put in, made up, or put in twice.
+    forged = {**whole.body["sellers"][0], "rows": 0}
+    for statements in ([forged], [whole.body["sellers"][0]] * 2, whole.body["sellers"][::-1]):
+        changed = replace(whole, body={**whole.body, "sellers": statements})
+        with pytest.raises(CertificateInvalid, match="changed after it was signed"):
+            verify_certificate(changed.file_bytes, key_file(platform))
+    # In its own installation it must be whole.
+    files(platform)[0].write_bytes(data)
+    with pytest.raises(CertificateInvalid, match="is an excerpt here"):
+        verify_chain(platform)
+
+
 def test_signed_by_another_key(chain: Platform, tmp_path: Path) -> None:
     forger = Ed25519PrivateKey.generate()
     path = files(chain)[0]
     parts = json.loads(path.read_bytes())
     parts["body"]["sellers"] = []
-    text = canonical(parts["body"])
-    parts["signature"] = base64.b64encode(forger.sign(signed_bytes(text))).decode()
+    parts["signature"] = base64.b64encode(forger.sign(signed_bytes(parts["body"]))).decode()
     path.write_bytes(json.dumps(parts, sort_keys=True, ensure_ascii=False, indent=1).encode() + b"\n")
     with pytest.raises(CertificateInvalid, match="another key signed it"):
         verify_certificate(path, key_file(chain))
@@ -190,14 +215,13 @@ def test_a_replaced_predecessor(chain: Platform) -> None:
     """Validly signed, but not the one that the next follows from."""
     path = files(chain)[0]
     parts = json.loads(path.read_bytes())
-    parts["body"]["sellers"] = []
-    text = canonical(parts["body"])
+    parts["body"]["sellers"], parts["body"]["statements_sha256"] = [], []
     signer = Ed25519PrivateKey.from_private_bytes(chain.keys.secret("certificate-signing-key"))
     forged = replace(
         verify_certificate(path, key_file(chain)),
         body=parts["body"],
-        signature=signer.sign(signed_bytes(text)),
-        hash=hashlib.sha256(text).hexdigest(),
+        signature=signer.sign(signed_bytes(parts["body"])),
+        hash=hashlib.sha256(signed_part(parts["body"])).hexdigest(),
     )
     path.write_bytes(forged.file_bytes)
     assert verify_certificate(path, key_file(chain)).number == 1

@@ -19,7 +19,7 @@ from amzigo_pipelines.resources.keys import KeyDead
 from amzigo_pipelines.resources.lake_files import LakeFile
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.schema import data_keys, lake_files
-from amzigo_pipelines.retention.certificates import load_certificates, verify_chain
+from amzigo_pipelines.retention.certificates import summaries, verify_chain
 from amzigo_pipelines.retention.sweep import VerificationFailed, status, sweep
 
 DEATH = DAY + timedelta(days=20)
@@ -66,7 +66,7 @@ def test_a_file_that_cannot_be_unlinked(platform: Platform) -> None:
     # Still stuck: fails again, certifies nothing.
     with pytest.raises(VerificationFailed):
         sweep(platform, as_of=DEATH)
-    assert len(load_certificates(platform)) == 1
+    assert len(summaries(platform)) == 1
 
     shutil.rmtree(stuck)
     report = sweep(platform, as_of=DEATH)
@@ -153,7 +153,7 @@ def test_another_family_damaged_by_the_sweep(platform: Platform, damage: Callabl
     # The next run remembers how it was before.
     with pytest.raises(VerificationFailed, match=reason):
         sweep(platform, as_of=DEATH)
-    assert load_certificates(platform) == []
+    assert summaries(platform) == []
     # Extracted again, the partition is whole, and the destruction can be certified.
     write_day(platform, SELLER, DAY, [LATER])
     assert "replaced meanwhile" in sweep(platform, as_of=DEATH).verified
@@ -220,7 +220,7 @@ def test_an_old_kek_that_stays(platform: Platform, monkeypatch: pytest.MonkeyPat
         patched.setattr(KekStore, "destroy", lambda self, purpose, version: False)
         with pytest.raises(VerificationFailed, match="old versions 1 of the pii key-encryption key are still there"):
             sweep(platform, as_of=DEATH)
-    assert load_certificates(platform) == []
+    assert summaries(platform) == []
     assert sweep(platform, as_of=DEATH).certificate
     assert len(platform.keks.versions("pii")) == 1
 
