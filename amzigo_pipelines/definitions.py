@@ -10,6 +10,7 @@ import dagster as dg
 from amzigo_pipelines.assets.extraction.assets import extraction_assets
 from amzigo_pipelines.assets.mart_assets import mart_assets
 from amzigo_pipelines.automation import JOBS, SCHEDULES, SENSORS
+from amzigo_pipelines.quality.key_checks import key_checks
 from amzigo_pipelines.resources.platform import Platform, open_platform
 from amzigo_pipelines.retention.assets import retention_assets
 
@@ -32,6 +33,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
             *mart_assets(),
             *retention_assets(platform.home.first_day),
         ],
+        asset_checks=key_checks(),
         jobs=list(JOBS),
         schedules=list(SCHEDULES),
         sensors=list(SENSORS),

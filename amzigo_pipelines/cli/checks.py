@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.home import Kind
 from amzigo_pipelines.resources.platform import Platform, open_platform
@@ -42,6 +43,7 @@ def check_installation() -> list[Finding]:
         ("disk", _disk),
         ("control database", _control),
         ("keys", _keys),
+        ("key ages", _key_ages),
         ("lake", _lake),
         ("certificates", _certificates),
         ("dagster", _dagster),
@@ -88,7 +90,8 @@ def _permissions(platform: Platform) -> str:
     for folder in (platform.home.path, platform.home.kek_dir, platform.home.lake_dir):
         if not os.access(folder, os.W_OK):
             raise _Trouble(f"{folder} can't be written: mend its owner or permissions")
-    if platform.home.kek_dir.stat().st_mode & 0o077:
+    # A group may read the folder where the files are sealed; plain ones refuse to be used when it may read them.
+    if platform.home.kek_dir.stat().st_mode & 0o027:
         raise _Trouble(f"{platform.home.kek_dir} is open to others: chmod 700 it")
     return "folders can be written; keys are ours alone"
 
@@ -106,11 +109,41 @@ def _control(platform: Platform) -> str:
 
 
 def _keys(platform: Platform) -> str:
+    from amzigo_pipelines.resources.freezes import frozen_sellers
+    from amzigo_pipelines.resources.keys import purpose_of
+    from amzigo_pipelines.resources.roles import MAY_OPEN, role_of
+
     alive = platform.keys.alive()
-    # One of each class: they are wrapped under different key-encryption keys.
-    for record in {str(record.key_class): record for record in alive}.values():
+    now_on = today(platform.clock)
+    with platform.control.read() as connection:
+        frozen = frozen_sellers(connection)
+    role = role_of()
+    # One of each class: they are wrapped under different key-encryption keys. Those past their date wait for a sweep.
+    openable = [r for r in alive if r.expires_on > now_on and r.seller_id not in frozen]
+    tried = {str(r.key_class): r for r in openable if role is None or purpose_of(r.key_class) in MAY_OPEN[role]}
+    for record in tried.values():
         platform.keys.open(record.key_id)
-    return f"{len(alive)} keys alive; the key-encryption keys open them"
+    whose = f", {len(frozen)} sellers frozen by an incident" if frozen else ""
+    mine = f" those of the role {role}" if role else " them"
+    return f"{len(alive)} keys alive; the key-encryption keys open{mine}{whose}"
+
+
+def _key_ages(platform: Platform) -> str:
+    from amzigo_pipelines.resources.kek_status import LIVES_DAYS, kek_status
+
+    status = kek_status(platform)
+    if wrong := [one for one in status if one.trouble]:
+        raise _Trouble(f"{wrong[0].purpose}: {wrong[0].trouble}")
+    if old := [one for one in status if one.is_old]:
+        names = ", ".join(one.purpose for one in old)
+        raise _Trouble(f"the {names} key-encryption keys are {LIVES_DAYS} days old or more: 'amzigo keys rotate'")
+    if aging := [one for one in status if one.is_getting_old]:
+        names = ", ".join(one.purpose for one in aging)
+        raise _Soon(
+            f"the {names} key-encryption keys are {max(one.days for one in aging)} days old, {LIVES_DAYS} at most: "
+            "'amzigo keys rotate'"
+        )
+    return f"the oldest key-encryption key is {max(one.days for one in status)} days old, {LIVES_DAYS} at most"
 
 
 def _lake(platform: Platform) -> str:

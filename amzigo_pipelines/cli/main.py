@@ -20,6 +20,7 @@ from amzigo_pipelines.cli import (
     data,
     dictionary,
     installation,
+    keys,
     report,
     retention,
     sellers,
@@ -54,6 +55,7 @@ app.command()(data.sql)
 app.command()(dictionary.dictionary)
 app.command()(report.report)
 app.add_typer(retention.app, name="retention")
+app.add_typer(keys.app, name="keys")
 
 
 def main() -> None:

@@ -66,6 +66,7 @@ class AdsPartner:
         retries: how often and how long to ask again.
         http: makes the HTTP client; for tests.
         deadline_s: longest time for one answer.
+        permit: called before each request; raises where the seller's token may not be used now.
     """
 
     def __init__(
@@ -79,6 +80,7 @@ class AdsPartner:
         retries: Retries | None = None,
         http: Callable[[], httpx.Client] | None = None,
         deadline_s: float = 120.0,
+        permit: Callable[[], None] = lambda: None,
     ) -> None:
         self.seller_id = account.seller_id
         self.profiles: Mapping[str, str] = dict(account.profiles)
@@ -90,6 +92,7 @@ class AdsPartner:
         self._retries = retries or Retries(sleep)
         self._http = http
         self._deadline_s = deadline_s
+        self._permit = permit
         self._clients: dict[str, ReportsOperations] = {}
 
     def __enter__(self) -> AdsPartner:
@@ -206,6 +209,7 @@ class AdsPartner:
                 ) from None
 
     def _sent(self, ask: Callable[[], T]) -> T:
+        self._permit()
         self._tokens.access_token()
         self.usage.requests += 1
         return ask()

@@ -90,7 +90,7 @@ class AdsAccounts:
         Raises:
             SecretMissing, KeyTampered: it is not there, or doesn't match its wrapping.
         """
-        return self._keys.secret(_token_name(seller_id)).decode()
+        return self._keys.secret(_token_name(seller_id), seller_id).decode()
 
     def disconnect(self, seller_id: str) -> bool:
         """Forget an account, its token overwritten. False when there was none."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from amzigo_pipelines.errors import AmzigoError
@@ -29,12 +29,32 @@ _DENIED = (
     "ExpiredToken",
     "IncompleteSignature",
 )
-_MISSING = ("ResourceNotFound", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+_MISSING = ("ResourceNotFound", "NotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
 _BUSY = ("Throttl", "TooManyRequests", "InternalService", "InternalFailure", "ServiceUnavailable", "RequestLimit")
 
 
+class AwsPlace(Protocol):
+    """A section of the settings that says where in AWS something is."""
+
+    @property
+    def region(self) -> str:
+        """Such as `eu-central-1`."""
+        ...
+
+    @property
+    def endpoint(self) -> str:
+        """Where the services are, if not at AWS's own addresses."""
+        ...
+
+
 class AwsError(AmzigoError):
-    """AWS refused, or can't be used as it is set up."""
+    """AWS refused, or can't be used as it is set up.
+
+    Attributes:
+        code: AWS's own name for the refusal; empty if there was no answer.
+    """
+
+    code: str = ""
 
 
 class AwsMissing(AwsError):
@@ -51,21 +71,22 @@ class AwsUnavailable(AwsError):
     is_retryable = True
 
 
-def aws_client(home: Home, service: str) -> Any:
-    """A boto3 client in the region and at the endpoint of the home's `[secrets]`; its logs stay silent.
+def aws_client(home: Home, service: str, place: AwsPlace | None = None) -> Any:
+    """A boto3 client in the region and at the endpoint of a section of the settings; its logs stay silent.
 
     Args:
         home: whose settings apply.
         service: AWS's name for it, such as `secretsmanager`.
+        place: the section; the home's `[secrets]` when None.
 
     Raises:
         AwsError: a `test` home would talk to the real AWS.
     """
-    settings = home.secrets
+    settings = place or home.secrets
     host = urlsplit(settings.endpoint).hostname or ""
     if home.kind is Kind.TEST and not is_loopback(host):
         raise AwsError(
-            "a test home talks to a local AWS only: set endpoint under [secrets] in amzigo.toml to one on this machine"
+            "a test home talks to a local AWS only: set endpoint in that section of amzigo.toml to one on this machine"
         )
     # Before the first log line, which may hold a secret, and again for the loggers that the import made.
     keep_quiet("boto3", "botocore", "urllib3")
@@ -89,11 +110,12 @@ def aws_client(home: Home, service: str) -> Any:
 
 
 @contextmanager
-def aws_errors(what: str) -> Iterator[None]:
+def aws_errors(what: str, section: str = "[secrets]") -> Iterator[None]:
     """Turn boto3's exceptions, whose text may quote what was sent, into ours.
 
     Args:
         what: what AWS is asked for, for the sentence; no secret.
+        section: the section of the settings that says so.
 
     Raises:
         AwsError: one of its kinds, for any error of boto3's.
@@ -104,7 +126,10 @@ def aws_errors(what: str) -> Iterator[None]:
         yield
     except boto.ClientError as error:
         status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
-        raise _refusal(what, str(error.response.get("Error", {}).get("Code", "")), status) from None
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        refusal = _refusal(what, code, status, section)
+        refusal.code = code
+        raise refusal from None
     except (boto.NoCredentialsError, boto.PartialCredentialsError, boto.CredentialRetrievalError):
         raise AwsDenied(
             f"AWS was not asked for {what}, for there are no AWS credentials: give this machine a role, or set "
@@ -116,15 +141,15 @@ def aws_errors(what: str) -> Iterator[None]:
         ) from None
     except boto.BotoCoreError as error:
         raise AwsError(
-            f"AWS can't be asked for {what} ({type(error).__name__}): check [secrets] in amzigo.toml and AWS's profile"
+            f"AWS can't be asked for {what} ({type(error).__name__}): check {section} in amzigo.toml and AWS's profile"
         ) from None
 
 
-def _refusal(what: str, code: str, status: int) -> AwsError:
+def _refusal(what: str, code: str, status: int, section: str) -> AwsError:
     if code.startswith(_MISSING):
-        return AwsMissing(f"AWS does not find {what} in this region and account: make it, or mend [secrets]")
+        return AwsMissing(f"AWS does not find {what} in this region and account: make it, or mend {section}")
     if code.startswith(_DENIED) or status in (401, 403):
         return AwsDenied(f"AWS denies access to {what} ({code}): let this machine's role or user have it")
     if code.startswith(_BUSY) or status == 429 or status >= 500:
         return AwsUnavailable(f"AWS is too busy for {what} ({code}): try again later")
-    return AwsError(f"AWS refuses {what} ({code}): check [secrets] in amzigo.toml")
+    return AwsError(f"AWS refuses {what} ({code}): check {section} in amzigo.toml")

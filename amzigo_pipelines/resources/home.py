@@ -26,6 +26,7 @@ from amzigo_pipelines.resources.retention_settings import RetentionSettings, rea
 T = TypeVar("T")
 # What AWS allows in the name of a secret.
 _WORD = re.compile(r"[A-Za-z0-9/_+=.@-]*")
+_KMS_KEY = re.compile(r"[A-Za-z0-9/_:{}-]*")
 
 
 class HomeError(AmzigoError):
@@ -65,6 +66,30 @@ class SecretSettings:
     rotation_queue_url: str = ""
 
 
+class KeyProvider(StrEnum):
+    """What protects the files of the key-encryption keys."""
+
+    LOCAL = "local"
+    KMS = "aws-kms"
+
+
+@dataclass(frozen=True)
+class KeySettings:
+    """The section `[keys]` of the settings.
+
+    Attributes:
+        provider: what protects new files of key-encryption keys.
+        kms_key: id, ARN or alias of the KMS key; `{purpose}` in it makes one key a purpose.
+        region: AWS region, such as `eu-central-1`.
+        endpoint: address of AWS KMS, where it isn't AWS's own: a VPC endpoint, or a local one for tests.
+    """
+
+    provider: KeyProvider = KeyProvider.LOCAL
+    kms_key: str = ""
+    region: str = ""
+    endpoint: str = ""
+
+
 @dataclass(frozen=True)
 class Home:
     """An installation's folder and settings.
@@ -81,6 +106,7 @@ class Home:
         redirect_uri: where Amazon sends a seller who has; empty for the first one of the developer console.
         secrets: where the applications' client ids and secrets are kept.
         retention: how long data lives, and when a sweep stops to ask.
+        keys: what protects the key-encryption keys.
     """
 
     path: Path
@@ -94,6 +120,7 @@ class Home:
     redirect_uri: str = ""
     secrets: SecretSettings = field(default_factory=SecretSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    keys: KeySettings = field(default_factory=KeySettings)
 
     @property
     def settings_file(self) -> Path:
@@ -187,17 +214,36 @@ def load_home(path: Path | None = None) -> Home:
             redirect_uri=_setting(raw, "redirect_uri", _safe_address, "an address that begins with https://", ""),
             secrets=_secrets(raw),
             retention=read_retention_settings(raw.get("retention", {})),
+            keys=_keys(raw),
         )
     except ValueError as error:
         raise HomeError(f"{file} has a missing or wrong setting: {error}") from None
 
 
-def _secrets(raw: Mapping[str, Any]) -> SecretSettings:
-    section = raw.get("secrets", {})
+def _section(raw: Mapping[str, Any], name: str, known: Mapping[str, Any]) -> Mapping[str, Any]:
+    section = raw.get(name, {})
     if not isinstance(section, dict):
-        raise ValueError("secrets must be a section: write [secrets] on a line of its own")
-    if unknown := sorted(section.keys() - SecretSettings.__dataclass_fields__.keys()):
-        raise ValueError(f"[secrets] has {', '.join(unknown)}, which Amzigo does not know")
+        raise ValueError(f"{name} must be a section: write [{name}] on a line of its own")
+    if unknown := sorted(section.keys() - known.keys()):
+        raise ValueError(f"[{name}] has {', '.join(unknown)}, which Amzigo does not know")
+    return section
+
+
+def _keys(raw: Mapping[str, Any]) -> KeySettings:
+    section = _section(raw, "keys", KeySettings.__dataclass_fields__)
+    keys = KeySettings(
+        provider=_setting(section, "provider", KeyProvider, " or ".join(KeyProvider), KeyProvider.LOCAL),
+        kms_key=_setting(section, "kms_key", _matching(_KMS_KEY), "a KMS key's id, ARN or alias", ""),
+        region=_setting(section, "region", _matching(_WORD), "an AWS region such as eu-central-1", ""),
+        endpoint=_setting(section, "endpoint", _safe_address, "an address that begins with https://", ""),
+    )
+    if keys.provider is KeyProvider.KMS and not (keys.kms_key and keys.region):
+        raise ValueError('[keys] needs kms_key, such as "alias/amzigo-{purpose}", and region, such as "eu-central-1"')
+    return keys
+
+
+def _secrets(raw: Mapping[str, Any]) -> SecretSettings:
+    section = _section(raw, "secrets", SecretSettings.__dataclass_fields__)
     address = "an address that begins with https://"
     secrets = SecretSettings(
         provider=_setting(section, "provider", SecretProvider, " or ".join(SecretProvider), SecretProvider.ENVIRONMENT),

@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection
 from amzigo_pipelines.clock import Clock, today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.freezes import SellerFrozen, refuse_frozen
 from amzigo_pipelines.resources.keks import KEY_BYTES, KekMissing, KekPurpose, KekStore
 from amzigo_pipelines.resources.rotation import RotationReport, rotate
 from amzigo_pipelines.resources.schema import data_keys
@@ -66,6 +67,11 @@ _PURPOSE: dict[KeyClass, KekPurpose] = {
     KeyClass.BUSINESS: KekPurpose.BUSINESS,
     KeyClass.MART: KekPurpose.MART,
 }
+
+
+def purpose_of(key_class: KeyClass) -> KekPurpose:
+    """Under which KEK keys of a class are wrapped."""
+    return _PURPOSE[key_class]
 
 
 @dataclass(frozen=True)
@@ -119,6 +125,7 @@ class KeyStore:
 
         Raises:
             KeyDead: the date has come.
+            SellerFrozen: the seller is frozen.
         """
         return self.keys_for(seller_id, [(key_class, expires_on)])[0]
 
@@ -141,13 +148,15 @@ class KeyStore:
 
         Raises:
             KeyUnknown: there never was one.
-            KeyDead: it was destroyed, or its date has come.
+            KeyDead: it was destroyed, or its date has come; this is said of a frozen seller's keys, too.
+            SellerFrozen: the seller is frozen.
             KeyTampered: its row doesn't match its wrapping.
         """
 
         def load() -> DataKey:
             with self._control.read() as connection:
                 row = connection.execute(sa.select(data_keys).where(data_keys.c.key_id == key_id)).first()
+                frozen = None if row is None else _freeze_of(connection, row.seller_id)
             if row is None:
                 raise KeyUnknown(
                     f"there is no key {key_id}: the control database is not the one that belongs to the data"
@@ -157,14 +166,21 @@ class KeyStore:
                 since = row.destroyed_at.date().isoformat() if row.destroyed_at else "an unknown day"
                 raise KeyDead(f"the {what} was destroyed on {since}: what it opened is gone for good")
             self._refuse_past(f"the {what}", row.expires_on)
+            if frozen is not None:
+                raise frozen
             return self._unwrap(self._ring(), row)
 
         return self._retry_after_rotation(load)
 
-    def open_living(self, key_ids: Collection[str]) -> dict[str, DataKey]:
+    def open_living(self, key_ids: Collection[str], *, even_frozen: bool = False) -> dict[str, DataKey]:
         """Open many keys at once; the dead and unknown are left out.
 
+        Args:
+            key_ids: which.
+            even_frozen: for retention alone, which goes on during an incident and counts rows to verify itself.
+
         Raises:
+            SellerFrozen: a seller is frozen.
             KeyTampered: a row doesn't match its wrapping.
         """
 
@@ -179,6 +195,8 @@ class KeyStore:
                             data_keys.c.expires_on > today(self._clock),
                         )
                     )
+                if not even_frozen:
+                    refuse_frozen(connection, {row.seller_id for row in rows})
             ring = self._ring()
             return {row.key_id: self._unwrap(ring, row) for row in rows}
 
@@ -249,16 +267,23 @@ class KeyStore:
             values = {"kek_version": version, "wrapped": wrapped, "created_at": self._clock.now(), "destroyed_at": None}
             put_row(connection, secrets_table, {"name": name}, values)
 
-    def secret(self, name: str) -> bytes:
+    def secret(self, name: str, seller_id: str | None = None) -> bytes:
         """The secret of that name.
 
+        Args:
+            name: under which it was put.
+            seller_id: the seller to whom it belongs, if it does.
+
         Raises:
+            SellerFrozen: that seller is frozen.
             SecretMissing: there is none, or it was destroyed.
             KeyTampered: its row doesn't match its wrapping.
         """
 
         def load() -> bytes:
             with self._control.read() as connection:
+                if seller_id is not None:
+                    refuse_frozen(connection, (seller_id,))
                 row = connection.execute(sa.select(secrets_table).where(secrets_table.c.name == name)).first()
             if row is None or row.wrapped is None:
                 raise SecretMissing(f"there is no secret {name!r} in the control database: store it again")
@@ -285,6 +310,7 @@ class KeyStore:
         if connection is None:
             with self._control.read() as opened:
                 return self._find(seller_id, pairs, opened)
+        refuse_frozen(connection, (seller_id,))
         ring, found = self._ring(), {}
         for key_class in dict.fromkeys(key_class for key_class, _ in pairs):
             dates = sorted({expires_on for other, expires_on in pairs if other is key_class})
@@ -359,3 +385,11 @@ class KeyStore:
             except KekMissing:
                 continue
         return load()
+
+
+def _freeze_of(connection: Connection, seller_id: str) -> SellerFrozen | None:
+    try:
+        refuse_frozen(connection, (seller_id,))
+    except SellerFrozen as frozen:
+        return frozen
+    return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 
 from amzigo_pipelines.catalog.rates import RATES, Rate
@@ -31,6 +31,9 @@ class Pacer:
 
     def __init__(self) -> None:
         self._rates: dict[str, float] = {}
+
+    def permit(self) -> None:
+        """Called before anything is sent, a login too; raises where the seller's tokens may not be used now."""
 
     def before(self, operation: str) -> None:
         """Called before every request of an operation; returns when it may be sent."""
@@ -62,6 +65,7 @@ class SharedPacer(Pacer):
         rates: what Amazon publishes. An operation that is not in there is not paced.
         sleep: waits so many seconds.
         longest_wait_s: a turn that is further off is an error.
+        permit: raises where the seller's tokens may not be used now.
     """
 
     def __init__(
@@ -74,8 +78,10 @@ class SharedPacer(Pacer):
         rates: Mapping[str, Rate] = RATES,
         sleep: Sleep = time.sleep,
         longest_wait_s: float = 900.0,
+        permit: Callable[[], None] = lambda: None,
     ) -> None:
         super().__init__()
+        self._permit = permit
         self._buckets = buckets
         self._application = hashlib.sha256(client_id.encode()).hexdigest()[:16]
         self._seller_id = seller_id
@@ -84,6 +90,10 @@ class SharedPacer(Pacer):
         self._longest_wait_s = longest_wait_s
         self._may_wait = True
         self._taken: dict[str, tuple[int, float]] = {}  # tokens in hand, and until when they are good
+
+    def permit(self) -> None:
+        """Ask anew each time: a seller may be frozen while a run goes on."""
+        self._permit()
 
     def before(self, operation: str) -> None:
         """Wait for a turn.

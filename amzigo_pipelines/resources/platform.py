@@ -6,7 +6,7 @@ Belongs here: which object is built from which. Does not belong here: what any o
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from amzigo_pipelines.clock import Clock, SystemClock
@@ -53,7 +53,15 @@ class Platform:
         """The key-encryption keys."""
         from amzigo_pipelines.resources.keks import KekStore
 
-        return KekStore(self.home)
+        return KekStore(self.home, installation_id=self.installation_id)
+
+    def installation_id(self) -> str:
+        """Which installation this is; asked of the control database once."""
+        return self._installation_id
+
+    @cached_property
+    def _installation_id(self) -> str:
+        return self.control.installation_id()
 
     @cached_property
     def keys(self) -> KeyStore:
@@ -126,6 +134,7 @@ class Platform:
             seller: id and marketplaces.
             refresh_tokens: by region.
         """
+        from amzigo_pipelines.resources.freezes import check_not_frozen
         from amzigo_pipelines.resources.pacing import SharedPacer
         from amzigo_pipelines.resources.rate_buckets import RateBuckets
         from amzigo_pipelines.resources.spapi import SellingPartner
@@ -144,7 +153,11 @@ class Platform:
             renew=lambda: renewed_credentials(self.home),
             # In real time, whatever our clock says: Amazon counts in real time.
             pacer=SharedPacer(
-                RateBuckets(self.control), credentials.client_id, seller.seller_id, scale=self.home.rate_scale_in_force
+                RateBuckets(self.control),
+                credentials.client_id,
+                seller.seller_id,
+                scale=self.home.rate_scale_in_force,
+                permit=partial(check_not_frozen, self.control, seller.seller_id),
             ),
         )
 
@@ -156,6 +169,7 @@ class Platform:
         """
         from amzigo_pipelines.resources.ads import AdsPartner
         from amzigo_pipelines.resources.ads_auth import ads_credentials_for, ads_endpoint_for
+        from amzigo_pipelines.resources.freezes import check_not_frozen
 
         account = self.ads_accounts.get(self.sellers.get(seller_id).seller_id)
         if account is None:
@@ -165,6 +179,7 @@ class Platform:
             self.ads_accounts.refresh_token(seller_id),
             ads_credentials_for(self.home),
             ads_endpoint_for(self.home),
+            permit=partial(check_not_frozen, self.control, seller_id),
         )
 
 

@@ -274,3 +274,12 @@ client_secrets = sa.Table(
     sa.Column("is_exact", sa.Boolean, nullable=False),  # False: first seen then, and older than that
     sa.Column("asked_at", Instant),  # Amazon was asked for a new one, which has not come yet
 )
+
+# Sellers whose keys and tokens are refused, since an incident was contained; the row is the freeze.
+seller_freezes = sa.Table(
+    "seller_freezes",
+    metadata,
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("incident_id", sa.String(32), nullable=False),
+    sa.Column("frozen_at", Instant, nullable=False),
+)

@@ -217,13 +217,14 @@ class SellerRegistry:
         Raises:
             UnknownSeller: there is no such seller.
             SellerError: there is no token at all.
+            SellerFrozen: the seller is frozen by an incident.
             KeyTampered: a stored token doesn't match its wrapping.
         """
         self.get(seller_id)
         tokens: dict[str, str] = {}
         for region in (ANY_REGION, *REGIONS):
             with suppress(SecretMissing):
-                tokens[region] = self._keys.secret(_token_name(seller_id, region)).decode()
+                tokens[region] = self._keys.secret(_token_name(seller_id, region), seller_id).decode()
         if not tokens:
             raise SellerError(
                 f"seller {seller_id} has no refresh token: give it one with 'amzigo seller token {seller_id}'"

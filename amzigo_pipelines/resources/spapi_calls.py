@@ -188,6 +188,7 @@ class Calls:
         return answer
 
     def _sent(self, operation: str, ask: Callable[[], Answer], region: str | None) -> Answer:
+        self._pacer.permit()
         # Log in first: between its turn and the request nothing may take time, for Amazon counts at the arrival.
         if region is not None:
             self.library(region).tokens.get_auth()

@@ -206,7 +206,7 @@ def _compare(platform: Platform, before: Mapping[str, tuple[int, int | None]], f
     books, versions, removed = _books(platform, before)
     current = [file for file in books.values() if file.state == CURRENT]
     try:
-        opened = platform.keys.open_living({file.key_id for file in current})
+        opened = platform.keys.open_living({file.key_id for file in current}, even_frozen=True)
     except AmzigoError as error:
         return dict.fromkeys(before, f"could not be read ({error})")
     wrong: dict[str, str] = {}
