@@ -13,7 +13,7 @@ import pytest
 # key_child.py runs by path and imports the kit beside it; the tests import the same module.
 sys.path.insert(0, str(Path(__file__).parent))
 
-from keys_kit import make_platform, open_platform
+from keys_kit import make_platform, open_platform, use_credentials
 from kms_server import KmsServer
 
 from amzigo_pipelines.resources.platform import Platform
@@ -48,8 +48,3 @@ def kms(monkeypatch: pytest.MonkeyPatch) -> Iterator[KmsServer]:
         for purpose in ("pii", "pseudonym", "business", "mart", "secret", "hold", "backup"):
             server.make(f"alias/amzigo-{purpose}")
         yield server
-
-
-def use_credentials(monkeypatch: pytest.MonkeyPatch, access_key_id: str) -> None:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", access_key_id)
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import VirtualClock
@@ -72,3 +73,9 @@ def copy_database(platform: Platform, to: Path) -> None:
 
 def put_database(platform: Platform, copy: Path) -> None:
     shutil.copy(copy, platform.home.path / "control.db")
+
+
+def use_credentials(monkeypatch: pytest.MonkeyPatch, access_key_id: str) -> None:
+    """Act at AWS as the user of that access key."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", access_key_id)
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")

@@ -6,8 +6,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import use_credentials
-from keys_kit import CLASSES, DIES, SELLER, key_ids, make_platform, open_platform
+from keys_kit import CLASSES, DIES, SELLER, key_ids, make_platform, open_platform, use_credentials
 from kms_server import KmsServer
 
 from amzigo_pipelines.resources.aws import AwsUnavailable
