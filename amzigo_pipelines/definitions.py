@@ -11,6 +11,7 @@ from amzigo_pipelines.assets.extraction.assets import extraction_assets
 from amzigo_pipelines.assets.mart_assets import mart_assets
 from amzigo_pipelines.automation import JOBS, SCHEDULES, SENSORS
 from amzigo_pipelines.quality.key_checks import key_checks
+from amzigo_pipelines.resources.logs import protect_logs
 from amzigo_pipelines.resources.platform import Platform, open_platform
 from amzigo_pipelines.retention.assets import retention_assets
 
@@ -26,6 +27,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
         CatalogError: a dataset is not fully declared.
         MartError: a mart's SQL file lacks its grain, a comment, or reads what there is not.
     """
+    protect_logs()
     platform = platform or open_platform()
     return dg.Definitions(
         assets=[

@@ -28,6 +28,7 @@ from amzigo_pipelines.cli import (
 )
 from amzigo_pipelines.cli.output import complain
 from amzigo_pipelines.errors import AmzigoError, machine_refusal, places_in_code
+from amzigo_pipelines.resources.logs import log_to_stderr
 
 INTERRUPTED = 130
 # The innermost tell most; the outermost are the command line's own.
@@ -61,6 +62,7 @@ app.add_typer(keys.app, name="keys")
 def main() -> None:
     """Run the command line; any error becomes one sentence on stderr and exit code 1."""
     _print_what_the_terminal_can()
+    log_to_stderr()
     try:
         app(prog_name="amzigo")
     except SystemExit as exit_:

@@ -180,10 +180,8 @@ class AdsPartner:
     @cached_property
     def connection(self) -> Connection:
         """The HTTP connection, for downloads too."""
-        from amzigo_pipelines.resources.ads_library import silence_logs
         from amzigo_pipelines.resources.spapi_http import Connection
 
-        silence_logs()
         return Connection(self._endpoint.login, self._deadline_s, client=self._http() if self._http else None)
 
     # -- how a call is made ------------------------------------------------------------------------------------------

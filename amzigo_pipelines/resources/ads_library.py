@@ -28,13 +28,11 @@ from typing import Any, Protocol, cast
 
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.ads_errors import error_for_ads_answer, error_for_ads_token_answer
-from amzigo_pipelines.resources.quiet import keep_quiet
 from amzigo_pipelines.resources.spapi_auth import LwaCredentials, TokenCache
 from amzigo_pipelines.resources.spapi_errors import Asked, BadAnswer, request_id_of
 from amzigo_pipelines.resources.spapi_http import USER_AGENT, Connection
 
 _VARIABLES = "AD_API_"
-_CHATTY = ("ad_api", "urllib3", "requests", "httpx", "httpcore")
 _REPORT_MEDIA_TYPE = "application/vnd.createasyncreportrequest.v3+json"
 
 
@@ -212,11 +210,3 @@ def profiles_client(**settings: Any) -> ProfilesOperations:
 def reports_client(**settings: Any) -> ReportsOperations:
     """A client of the Reporting API; for the settings see `_Strict`."""
     return cast(ReportsOperations, ReportsClient(**settings))
-
-
-def silence_logs() -> None:
-    """Keep the library and what carries its requests from logging addresses and headers."""
-    keep_quiet(*_CHATTY)
-
-
-silence_logs()

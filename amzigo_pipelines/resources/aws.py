@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.addresses import is_loopback
 from amzigo_pipelines.resources.home import Home, Kind
-from amzigo_pipelines.resources.quiet import keep_quiet
+from amzigo_pipelines.resources.logs import protect_logs
 
 _DENIED = (
     "AccessDenied",
@@ -88,8 +88,8 @@ def aws_client(home: Home, service: str, place: AwsPlace | None = None) -> Any:
         raise AwsError(
             "a test home talks to a local AWS only: set endpoint in that section of amzigo.toml to one on this machine"
         )
-    # Before the first log line, which may hold a secret, and again for the loggers that the import made.
-    keep_quiet("boto3", "botocore", "urllib3")
+    # Before the first log line, which may hold a secret.
+    protect_logs()
     import boto3
     from botocore.config import Config
 
@@ -105,7 +105,6 @@ def aws_client(home: Home, service: str, place: AwsPlace | None = None) -> Any:
         client = boto3.session.Session().client(
             service, region_name=settings.region, endpoint_url=settings.endpoint or None, config=config
         )
-    keep_quiet("boto3", "botocore", "urllib3")
     return client
 
 

@@ -12,7 +12,6 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from amzigo_pipelines.resources.quiet import keep_quiet
 from amzigo_pipelines.resources.spapi_auth import Endpoint, LwaCredentials
 from amzigo_pipelines.resources.spapi_errors import (
     Asked,
@@ -98,7 +97,6 @@ def _rotation_token(endpoint: Endpoint, credentials: LwaCredentials, asked: Aske
 
 
 def _granted(endpoint: Endpoint, credentials: LwaCredentials, asked: Asked, grant: Mapping[str, str]) -> dict[str, Any]:
-    keep_quiet("httpx", "httpcore")
     form = {**grant, "client_id": credentials.client_id, "client_secret": credentials.client_secret}
     connection = Connection(endpoint.login)
     connection.asked = asked

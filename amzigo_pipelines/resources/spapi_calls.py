@@ -113,9 +113,7 @@ class Calls:
         """The HTTP connection, for downloads."""
         if self._connection_made is None:
             from amzigo_pipelines.resources.spapi_http import Connection
-            from amzigo_pipelines.resources.spapi_library import silence_logs
 
-            silence_logs()
             client = self._http() if self._http else None
             self._connection_made = Connection(self._endpoint.login, self._deadline_s, client=client)
         return self._connection_made

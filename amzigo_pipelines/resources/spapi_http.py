@@ -18,6 +18,7 @@ from typing import Any
 import httpx
 
 from amzigo_pipelines.resources.addresses import is_loopback
+from amzigo_pipelines.resources.logs import protect_logs
 from amzigo_pipelines.resources.spapi_errors import AmazonUnavailable, Asked, BadAnswer, BadRequest
 
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=10.0)
@@ -52,6 +53,8 @@ class Connection:
         timeout: httpx.Timeout = TIMEOUT,
         client: httpx.Client | None = None,
     ) -> None:
+        # Before the first request: httpx and what is below it log addresses and headers.
+        protect_logs()
         self._client = client or httpx.Client(
             verify=tls_context(),
             timeout=timeout,

@@ -10,7 +10,7 @@ The library's traps (each seen in 2.1.35) and where they are closed:
 - the token cache is keyed by refresh token alone: `spapi_auth.TokenCache`;
 - 5 s for everything, and no limit on a body that drips: `spapi_http.Connection`;
 - a Host header that loses its first character over http: `headers`;
-- addresses and tokens in logs: `silence_logs`.
+- addresses and tokens in logs: `logs.protect_logs`, which every `Connection` sees to.
 """
 
 from __future__ import annotations
@@ -30,7 +30,6 @@ from sp_api.auth import AccessTokenClient
 from sp_api.base.credential_provider import FromCodeCredentialProvider
 
 from amzigo_pipelines.resources.collection import collection_paused
-from amzigo_pipelines.resources.quiet import keep_quiet
 from amzigo_pipelines.resources.spapi_auth import LwaCredentials, TokenCache
 from amzigo_pipelines.resources.spapi_errors import (
     AccessTokenStale,
@@ -43,8 +42,6 @@ from amzigo_pipelines.resources.spapi_errors import (
     request_id_of,
 )
 from amzigo_pipelines.resources.spapi_http import TIMEOUT, USER_AGENT, Connection, RawAnswer, tls_context
-
-_CHATTY = ("httpx", "httpcore", "sp_api")
 
 
 @dataclass
@@ -318,11 +315,3 @@ class Library:
         self.inventories = cast(InventoriesOperations, client(InventoriesClient))
         self.reports = cast(ReportsOperations, client(ReportsClient))
         self.sellers = cast(SellersOperations, client(SellersClient))
-
-
-def silence_logs() -> None:
-    """Keep httpx, httpcore and sp_api from logging addresses (presigned links) and headers (tokens)."""
-    keep_quiet(*_CHATTY)
-
-
-silence_logs()

@@ -561,7 +561,7 @@ def test_nothing_secret_is_logged_even_when_everything_is_logged() -> None:
                 if name.split(".")[0] in ("httpx", "httpcore", "sp_api"):
                     logging.getLogger(name).setLevel(logging.DEBUG)
             list(partner.search_orders(START, END, ["BUYER"]))
-        logging.getLogger("httpx").warning("still heard")
+        logging.getLogger("httpx").warning("still heard: %s", "very-secret")
     finally:
         root.removeHandler(handler)
         root.setLevel(before)
