@@ -9,7 +9,6 @@ import typer
 
 from amzigo_pipelines.cli.options import Seller
 from amzigo_pipelines.cli.output import complain, say
-from amzigo_pipelines.cli.rows import ExportRefused
 
 
 def report(
@@ -23,6 +22,7 @@ def report(
     Example: amzigo report --seller ASYNTHETICEUROPE -o report.html
     """
     from amzigo_pipelines.assets.report.page import make_report
+    from amzigo_pipelines.cli.rows import ExportRefused
     from amzigo_pipelines.resources.platform import open_platform
 
     platform = open_platform()
