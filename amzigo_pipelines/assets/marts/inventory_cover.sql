@@ -33,7 +33,16 @@
 --   Amazon's FBA sell-through; null if there was no stock.
 WITH positions AS (
     SELECT
-        *,
+        marketplace_id,
+        marketplace,
+        sku,
+        asin,
+        product_name,
+        is_current,
+        fulfillable_units,
+        inbound_working_units,
+        inbound_shipped_units,
+        inbound_receiving_units,
         MAX(snapshot_on) OVER (PARTITION BY marketplace_id) AS as_of
     FROM inventory_position
 ),

@@ -27,7 +27,27 @@
 -- @column inbound_receiving_units: Units that Amazon is receiving.
 -- @column stock_updated_at: When Amazon last changed the numbers (UTC).
 WITH newest AS (
-    SELECT *
+    SELECT
+        marketplace_id,
+        day,
+        sku,
+        taken_at,
+        asin,
+        fn_sku,
+        product_name,
+        condition,
+        total_units,
+        fulfillable_units,
+        reserved_units,
+        reserved_order_units,
+        reserved_transfer_units,
+        reserved_processing_units,
+        unfulfillable_units,
+        researching_units,
+        inbound_working_units,
+        inbound_shipped_units,
+        inbound_receiving_units,
+        stock_updated_at
     FROM staging.fba_inventory
     QUALIFY ROW_NUMBER() OVER (PARTITION BY marketplace_id, sku ORDER BY day DESC) = 1
 ),
