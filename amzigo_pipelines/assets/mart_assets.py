@@ -12,6 +12,7 @@ import dagster as dg
 
 from amzigo_pipelines.assets.mart_definitions import Mart, load_marts
 from amzigo_pipelines.assets.partitions import SELLERS
+from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.resources.failures import explained
 from amzigo_pipelines.resources.labels import DATA_TEAM, lake_key, mart_key
 
@@ -41,6 +42,7 @@ def mart_assets() -> list[dg.AssetsDefinition]:
             is_rebuild = context.run.tags.get(REBUILD_TAG) == "true"
             report = platform.warehouse.publish(seller_id, marts, rebuild=is_rebuild)
         way = "from nothing" if report.is_rebuilt else f"{report.loaded_days} changed partitions"
+        way += " applied to a copy" if report.is_updated else ""
         context.log.info(f"{seller_id}: published version {report.version} ({way})")
         for mart in marts:
             yield dg.MaterializeResult(
@@ -55,6 +57,14 @@ def mart_assets() -> list[dg.AssetsDefinition]:
             )
 
     return [publish]
+
+
+def _key_of(table: str) -> dg.AssetKey | None:
+    """The asset behind a table that a mart reads; None for facts that no asset makes."""
+    name = table.removeprefix("staging.")
+    if name == table:
+        return mart_key(name)
+    return lake_key(name) if name in DATASETS else None
 
 
 def _spec(mart: Mart) -> dg.AssetSpec:
@@ -73,6 +83,12 @@ def _spec(mart: Mart) -> dg.AssetSpec:
             "dagster/column_schema": dg.TableSchema(
                 columns=[dg.TableColumn(name, mart.types[name], text) for name, text in mart.columns.items()],
                 constraints=dg.TableConstraints(other=[f"one row per {', '.join(mart.grain)}"]),
+            ),
+            "dagster/column_lineage": dg.TableColumnLineage(
+                {
+                    column: [dg.TableColumnDep(key, source) for table, source in sources if (key := _key_of(table))]
+                    for column, sources in mart.lineage.items()
+                }
             ),
             "sql": dg.MetadataValue.md(f"```sql\n{mart.sql}\n```"),
         },

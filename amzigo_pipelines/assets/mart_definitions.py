@@ -1,69 +1,28 @@
 """The marts as declared in `marts/*.sql`: reading the files, checking them, putting them in order.
 
-Belongs here: what a mart's file must say about itself. Does not belong here: what the marts say (the files themselves),
-how they are built and published (`resources/warehouse.py`), how Dagster shows them (`mart_assets.py`).
-
-A file begins with comment lines: the meaning in free text, then `-- @grain a, b`, `-- @reads x, staging.y` and one
-`-- @column name: meaning` for each output column in order (more lines of the same are indented by two more spaces).
+Belongs here: which marts there are, and that their declarations fit their SQL. Does not belong here: what a file must
+declare and how (`mart_parsing.py`), where columns come from (`mart_lineage.py`), what the marts say (the files
+themselves), how they are built and published (`resources/warehouse.py`), how Dagster shows them (`mart_assets.py`).
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from importlib import resources
 from typing import Any
 
 import duckdb
 
+from amzigo_pipelines.assets.mart_lineage import Schema, column_lineage, with_personal_columns
+from amzigo_pipelines.assets.mart_parsing import Mart, MartError, parse_mart
 from amzigo_pipelines.catalog.registry import DATASETS
-from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.duckdb_session import first_line, open_sealed_memory, text_literal
+from amzigo_pipelines.resources.duckdb_session import first_line, open_sealed_memory, quoted, text_literal
 from amzigo_pipelines.resources.staging import create_staging
 
-_STAGING = "staging."
-_NAME = re.compile(r"[a-z][a-z0-9_]*")
-
-
-class MartError(AmzigoError):
-    """A mart's file is not fully declared, or says other things than its SQL; the message names file and place."""
-
-
-@dataclass(frozen=True)
-class Mart:
-    """One mart.
-
-    Attributes:
-        name: table name: the file's name without `.sql`.
-        sql: one SELECT, with its leading comment.
-        description: what a row is and how the numbers are meant.
-        grain: columns that identify a row; unique and never null.
-        columns: what each output column means, in order.
-        reads: what the SQL reads, as declared and checked: marts by name, `staging.<table>` else.
-        types: DuckDB type of each output column; filled by `load_marts`.
-    """
-
-    name: str
-    sql: str
-    description: str
-    grain: tuple[str, ...]
-    columns: Mapping[str, str]
-    reads: tuple[str, ...]
-    types: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def depends_on(self) -> tuple[str, ...]:
-        """The marts that must be built before."""
-        return tuple(name for name in self.reads if not name.startswith(_STAGING))
-
-    @property
-    def datasets(self) -> tuple[str, ...]:
-        """The catalog's datasets that are read directly."""
-        names = (name.removeprefix(_STAGING) for name in self.reads if name.startswith(_STAGING))
-        return tuple(name for name in names if name in DATASETS)
+__all__ = ["Mart", "MartError", "check_marts", "in_order", "load_marts", "parse_mart", "tables_read"]
 
 
 def load_marts() -> list[Mart]:
@@ -76,57 +35,6 @@ def load_marts() -> list[Mart]:
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     marts = [parse_mart(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in files]
     return check_marts(in_order(marts))
-
-
-def parse_mart(name: str, text: str) -> Mart:
-    """Read one file.
-
-    Raises:
-        MartError: the leading comment lacks something.
-    """
-    if not _NAME.fullmatch(name):
-        raise MartError(f"marts/{name}.sql: a mart's name is lower-case letters, digits and underscores")
-    free: list[str] = []
-    tags: list[tuple[str, str]] = []
-    for line in text.splitlines():
-        if not line.startswith("--"):
-            break
-        content = line.removeprefix("--")
-        if content.startswith("   ") and tags:
-            tags[-1] = (tags[-1][0], f"{tags[-1][1]} {content.strip()}")
-        elif content.strip().startswith("@"):
-            tag, _, value = content.strip()[1:].partition(" ")
-            tags.append((tag, value.strip()))
-        elif tags and content.strip():
-            raise MartError(f"marts/{name}.sql: indent what continues a @ line by two more spaces: {line!r}")
-        else:
-            free.append(content.strip())
-    columns: dict[str, str] = {}
-    lists: dict[str, tuple[str, ...]] = {}
-    for tag, value in tags:
-        if tag == "column":
-            column, _, meaning = value.partition(":")
-            if not meaning.strip():
-                raise MartError(f"marts/{name}.sql: column {column!r} has no meaning: write '-- @column {column}: ...'")
-            if column in columns:
-                raise MartError(f"marts/{name}.sql: column {column!r} is declared twice")
-            columns[column] = meaning.strip()
-        elif tag in ("grain", "reads") and tag not in lists:
-            lists[tag] = tuple(part.strip() for part in value.split(",") if part.strip())
-        else:
-            raise MartError(f"marts/{name}.sql: unknown or repeated line '-- @{tag}'")
-    description = _paragraphs(free)
-    for what, is_there in (
-        ("a description in its leading comment", bool(description)),
-        ("a '-- @grain' line", bool(lists.get("grain"))),
-        ("a '-- @reads' line", bool(lists.get("reads"))),
-    ):
-        if not is_there:
-            raise MartError(f"marts/{name}.sql has no {what.removeprefix('a ')}: add it")
-    unknown = [column for column in lists["grain"] if column not in columns]
-    if unknown:
-        raise MartError(f"marts/{name}.sql: grain column {unknown[0]!r} has no '-- @column' line")
-    return Mart(name, text, description, lists["grain"], columns, lists["reads"])
 
 
 def in_order(marts: Iterable[Mart]) -> list[Mart]:
@@ -148,38 +56,61 @@ def in_order(marts: Iterable[Mart]) -> list[Mart]:
 
 
 def check_marts(marts: Sequence[Mart]) -> list[Mart]:
-    """Bind every mart's SQL against an empty warehouse that can open no file; returns the marts with their types.
+    """Follow every mart's columns, and bind its SQL against an empty warehouse that can open no file.
 
     What a mart can reach is staging and earlier marts, and staging holds no PII by construction.
 
+    Returns:
+        The marts with their types and lineage.
+
     Raises:
+        LineageError: a mart names personal data, or columns that can't be followed.
         MartError: SQL that does not bind, or that reads or returns something else than declared.
     """
     checked: list[Mart] = []
     with open_sealed_memory() as connection:
         create_staging(connection, "memory")
+        connection.execute("CREATE SCHEMA changed")
+        schema = with_personal_columns(_schema(connection))
+        for name in DATASETS:
+            connection.execute(f'CREATE TABLE changed."staging_{name}" AS FROM staging."{name}"')
         for mart in marts:
-            checked.append(_check(connection, mart))
+            checked.append(_check(connection, mart, schema))
+            schema["main"] = {**schema.get("main", {}), mart.name: dict(checked[-1].types)}
     return checked
 
 
-def _check(connection: duckdb.DuckDBPyConnection, mart: Mart) -> Mart:
+def _schema(connection: duckdb.DuckDBPyConnection) -> Schema:
+    found: Schema = {}
+    for schema, table, column, kind in connection.execute(
+        "SELECT schema_name, table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal"
+    ).fetchall():
+        found.setdefault(schema, {}).setdefault(table, {})[column] = kind
+    return found
+
+
+def _check(connection: duckdb.DuckDBPyConnection, mart: Mart, schema: Schema) -> Mart:
+    where = f"marts/{mart.name}.sql"
     try:
         reads = tables_read(connection, mart.sql)
+        lineage = column_lineage(mart.name, mart.sql, schema)
         connection.execute(f'CREATE TABLE main."{mart.name}" AS {mart.sql}')
         described = connection.execute(f'DESCRIBE main."{mart.name}"').fetchall()
+        if mart.upsert is not None:
+            connection.execute(f'CREATE TABLE changed."{mart.name}" AS FROM main."{mart.name}"')
+            connection.execute(mart.upsert.affected)
+            for table, column in mart.upsert.slices.items():
+                connection.execute(f"SELECT {quoted(column)} FROM {table}")
     except duckdb.Error as error:
-        raise MartError(f"marts/{mart.name}.sql is refused by DuckDB: {first_line(error)}") from None
+        raise MartError(f"{where} is refused by DuckDB: {first_line(error)}") from None
     if set(reads) != set(mart.reads):
         said = ", ".join(sorted(mart.reads))
-        raise MartError(f"marts/{mart.name}.sql reads {', '.join(sorted(reads))}, but its @reads line says {said}")
+        raise MartError(f"{where} reads {', '.join(sorted(reads))}, but its @reads line says {said}")
     types = {row[0]: row[1] for row in described}
     if list(types) != list(mart.columns):
         wrong = sorted(set(types) ^ set(mart.columns)) or ["the order"]
-        raise MartError(
-            f"marts/{mart.name}.sql: its '-- @column' lines and its output columns differ in {', '.join(wrong)}"
-        )
-    return Mart(mart.name, mart.sql, mart.description, mart.grain, mart.columns, mart.reads, types)
+        raise MartError(f"{where}: its '-- @column' lines and its output columns differ in {', '.join(wrong)}")
+    return replace(mart, types=types, lineage=lineage)
 
 
 def tables_read(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
@@ -205,8 +136,3 @@ def tables_read(connection: duckdb.DuckDBPyConnection, sql: str) -> set[str]:
                 ctes |= {entry["key"] for entry in node["cte_map"]["map"]}
             nodes += node.values()
     return tables - ctes
-
-
-def _paragraphs(lines: Iterable[str]) -> str:
-    text = "\n".join(lines).strip()
-    return "\n\n".join(" ".join(part.split("\n")) for part in re.split(r"\n{2,}", text) if part)

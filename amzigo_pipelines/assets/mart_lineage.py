@@ -1,7 +1,7 @@
 """Where every column of a mart comes from, and that none comes from personal data.
 
-Belongs here: following columns through a mart's SQL down to other marts and the catalog. Does not belong here: what else
-a mart must declare (`mart_definitions.py`), and how Dagster shows lineage (`mart_assets.py`).
+Belongs here: following columns through a mart's SQL down to other marts and the catalog. Does not belong here: what
+else a mart must declare (`mart_parsing.py`), and how Dagster shows lineage (`mart_assets.py`).
 
 Staging has no column of personal data, so DuckDB would refuse a mart that names one. This says so before, in words that
 tell the way, and holds even if somebody widened staging. Two rules make it sound: no clause may name a column of class
@@ -73,7 +73,7 @@ def column_lineage(mart: str, sql: str, schema: Schema) -> dict[str, tuple[Sourc
         raise LineageError(f"{where} is no SELECT: its columns can't be followed to the catalog")
     walk = _Walk(where)
     found: dict[str, tuple[Source, ...]] = {}
-    for name in root.expression.named_selects:
+    for name in _outputs(root):
         paths = walk.origins(root, name)
         for source, way in paths.items():
             if _is_personal(source):
@@ -85,7 +85,7 @@ def column_lineage(mart: str, sql: str, schema: Schema) -> dict[str, tuple[Sourc
     for scope in root.traverse():
         for column in scope.columns:
             table = scope.sources.get(column.table)
-            if isinstance(table, exp.Table) and _is_personal((source := (_name(table), column.name))):
+            if isinstance(table, exp.Table) and _is_personal(source := (_name(table), column.name)):
                 raise LineageError(
                     f"{where} filters, joins or sorts by personal data: {_said(source)}. No mart may look at any"
                 )
@@ -109,9 +109,9 @@ class _Walk:
 
     def _search(self, scope: Scope, column: str) -> Iterator[tuple[Source, tuple[str, ...]]]:
         if scope.set_operation_scopes:
-            position = scope.expression.named_selects.index(column)
+            position = _outputs(scope).index(column)
             for part in scope.set_operation_scopes:
-                yield from self.origins(part, part.expression.named_selects[position]).items()
+                yield from self.origins(part, _outputs(part)[position]).items()
             return
         if not isinstance(scope.expression, exp.Select):
             # A table function: whatever it is given may come out of it.
@@ -123,18 +123,18 @@ class _Walk:
                 return
         raise LineageError(f"{self._where}: it can't be told where column {column} comes from: name it in each SELECT")
 
-    def _expression(self, scope: Scope, expression: exp.Expression) -> Iterator[tuple[Source, tuple[str, ...]]]:
+    def _expression(self, scope: Scope, expression: exp.Expr) -> Iterator[tuple[Source, tuple[str, ...]]]:
         inner = {id(child.expression): child for child in scope.subquery_scopes}
         for node in expression.walk(prune=lambda n: id(n) in inner):
             if id(node) in inner:
                 child = inner[id(node)]
-                for name in child.expression.named_selects:
+                for name in _outputs(child):
                     yield from self.origins(child, name).items()
             elif isinstance(node, exp.Column):
                 yield from self._column(scope, node)
 
     def _column(self, scope: Scope, column: exp.Column) -> Iterator[tuple[Source, tuple[str, ...]]]:
-        source: exp.Expression | Scope | None = None
+        source: exp.Expr | Scope | None = None
         outer: Scope | None = scope
         while outer is not None and source is None:
             source = outer.sources.get(column.table)
@@ -148,7 +148,7 @@ class _Walk:
             raise LineageError(f"{self._where}: it can't be told where {column.sql(dialect='duckdb')} comes from")
 
 
-def _refuse_stars(where: str, tree: exp.Expression) -> None:
+def _refuse_stars(where: str, tree: exp.Expr) -> None:
     ctes = {cte.alias for cte in tree.find_all(exp.CTE)}
     for select in tree.find_all(exp.Select):
         has_star = any(
@@ -175,6 +175,11 @@ def _personal_columns() -> dict[str, frozenset[str]]:
         f"{_STAGING}.{dataset.name}": frozenset(c.name for c in dataset if c.retention is RetentionClass.PII)
         for dataset in DATASETS.values()
     }
+
+
+def _outputs(scope: Scope) -> list[str]:
+    query = scope.expression
+    return query.named_selects if isinstance(query, exp.Query) else []
 
 
 def _name(table: exp.Table) -> str:

@@ -128,9 +128,11 @@ class LakeWriter:
                         "process: wait for it to end, then try again"
                     ) from None
             with self._control.read() as connection:
-                for dataset in self._datasets:
-                    version = self._next_version(connection, dataset)
-                    self._partitions[dataset.name] = _Partition(dataset, version, content=self._digest_of(dataset))
+                versions = {dataset.name: self._next_version(connection, dataset) for dataset in self._datasets}
+            # After the reading: a seller's first digest makes a key, which can't be written while one reads.
+            for dataset in self._datasets:
+                content = self._digest_of(dataset)
+                self._partitions[dataset.name] = _Partition(dataset, versions[dataset.name], content=content)
             self._locks = locks.pop_all()
         self._step("locked")
         return self

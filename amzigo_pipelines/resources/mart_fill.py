@@ -1,13 +1,19 @@
-"""Filling a new mart file: unchanged partitions from the former file, changed ones from the lake, then the marts.
+"""Filling a new mart file: as an updated copy of the former one, or from rows.
 
-Belongs here: one file from nothing to complete, in which order and with what care for time and memory. Does not belong
-here: the statements (`staging.py`, `mart_build.py`), when the file becomes the current one (`warehouse.py`).
+Belongs here: one file from nothing to complete, by which of the ways, in which order and with what care for time and
+memory. Does not belong here: the statements (`staging.py`, `mart_build.py`, `mart_update.py`), when the file becomes
+the current one (`warehouse.py`).
+
+The usual way after a new day is a copy of the former file, to which the changes are applied. Where that might leave
+something behind that has to be gone, unchanged partitions are copied by rows; where there is no former file that opens,
+everything comes from the lake. The tables are the same whichever way.
 """
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -26,6 +32,7 @@ from amzigo_pipelines.resources.mart_books import (
     attach_published,
 )
 from amzigo_pipelines.resources.mart_build import Mart, MartBuildError, build_marts
+from amzigo_pipelines.resources.mart_update import apply_changes, can_update, update_marts
 from amzigo_pipelines.resources.steps import OnStep
 
 if TYPE_CHECKING:
@@ -63,11 +70,13 @@ class FilledMart:
         tables: rows by mart.
         loaded: partitions that were loaded from the lake.
         is_rebuilt: whether nothing was carried over.
+        is_updated: whether it is the former file's copy, brought up to date.
     """
 
     tables: dict[str, int]
     loaded: int
     is_rebuilt: bool
+    is_updated: bool
 
 
 class MartFiller:
@@ -99,19 +108,45 @@ class MartFiller:
         """
         if former is not None:
             try:
-                return self._filled(new, former)
+                return self._updated(new, former) or self._filled(new, former)
             except (CannotOpen, MartDamaged, MartExpired):
                 # Everything is in the lake as well: what can't be carried over is loaded anew.
                 new.path.unlink(missing_ok=True)
         return self._filled(new, None)
 
+    def _updated(self, new: NewMart, former: PublishedMart) -> FilledMart | None:
+        """The former file's copy, brought up to date; None where it has to be made anew by rows."""
+        if former.key_id != new.key.key_id:
+            return None
+        with self._session(new) as connection:
+            attach_published(connection, self._keys, former, _FORMER)
+            there = can_update(connection, _FORMER, new.plan, new.marts)
+            connection.execute(f"DETACH {_FORMER}")
+            if there is None:
+                return None
+            shutil.copyfile(former.path, new.path)
+            try:
+                attach(connection, new.path, _FRESH, new.key.secret, is_read_only=False)
+                new.path.chmod(0o600)
+                changed = {key: part for key, part in new.plan.partitions.items() if there.get(key) != part}
+                datasets = staging.datasets_of(new.marts)
+                touched = apply_changes(connection, _FRESH, self._lake, new.key.seller_id, changed, datasets, there)
+                connection.execute("BEGIN")
+                staging.record(connection, _FRESH, new.key.seller_id, new.version, new.plan.partitions, new.marts)
+                connection.execute("COMMIT")
+                self._step("staged")
+                tables = update_marts(connection, _FRESH, new.marts, touched)
+                connection.execute(f"CHECKPOINT {_FRESH}")
+                connection.execute(f"DETACH {_FRESH}")
+            except duckdb.OutOfMemoryException:
+                raise
+            except duckdb.Error:
+                # A torn page of the former file shows only now. A full disk does too, and shows again from nothing.
+                raise MartDamaged(f"{former.path.name} can't be brought up to date") from None
+        return FilledMart(tables, len(changed), is_rebuilt=False, is_updated=True)
+
     def _filled(self, new: NewMart, former: PublishedMart | None) -> FilledMart:
-        seller_id, spill_dir = new.key.seller_id, self._spill_dir
-        threads = 1 if new.plan.rows < _FEW_ROWS else None
-        connection = open_session(spill_dir, self._memory_limit, threads)
-        try:
-            # Rows need no order of arrival, and keeping it costs memory.
-            connection.execute("SET preserve_insertion_order = false")
+        with self._session(new) as connection:
             # Commits go straight into the file: one that is not yet current needs no write-ahead log.
             connection.execute("SET checkpoint_threshold = '1KB'")
             attach(connection, new.path, _FRESH, new.key.secret, is_read_only=False)
@@ -124,8 +159,8 @@ class MartFiller:
             staging.create_staging(connection, _FRESH, staging.datasets_of(new.marts))
             kept = _carry_over(connection, new.plan, former) if former else set()
             changed = {key: partition for key, partition in new.plan.partitions.items() if key not in kept}
-            staging.load(connection, _FRESH, self._lake, seller_id, changed)
-            staging.record(connection, _FRESH, seller_id, new.version, new.plan.partitions)
+            staging.load(connection, _FRESH, self._lake, new.key.seller_id, changed)
+            staging.record(connection, _FRESH, new.key.seller_id, new.version, new.plan.partitions, new.marts)
             connection.execute("COMMIT")
             self._step("staged")
             connection.execute("BEGIN")
@@ -133,6 +168,17 @@ class MartFiller:
             connection.execute("COMMIT")
             connection.execute(f"CHECKPOINT {_FRESH}")
             connection.execute(f"DETACH {_FRESH}")
+        return FilledMart(tables, len(changed), is_rebuilt=not kept, is_updated=False)
+
+    @contextmanager
+    def _session(self, new: NewMart) -> Iterator[duckdb.DuckDBPyConnection]:
+        """A connection for one file, whose errors are said in our own words."""
+        seller_id, spill_dir = new.key.seller_id, self._spill_dir
+        connection = open_session(spill_dir, self._memory_limit, 1 if new.plan.rows < _FEW_ROWS else None)
+        try:
+            # Rows need no order of arrival, and keeping it costs memory.
+            connection.execute("SET preserve_insertion_order = false")
+            yield connection
         except duckdb.OutOfMemoryException:
             raise WarehouseError(
                 f"building marts needs more than {self._memory_limit} of memory, or the disk of {spill_dir} is full"
@@ -155,7 +201,6 @@ class MartFiller:
         finally:
             connection.close()
             shutil.rmtree(spill_dir, ignore_errors=True)
-        return FilledMart(tables, len(changed), not kept)
 
 
 def _carry_over(

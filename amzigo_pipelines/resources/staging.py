@@ -107,6 +107,13 @@ def schema_fingerprint() -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def marts_fingerprint(marts: Iterable[Mart]) -> str:
+    """Changes when any mart's file does; the marts of a file with another fingerprint are made anew."""
+    return hashlib.sha256("\n".join(f"{mart.name} {mart.grain}\n{mart.sql}" for mart in marts).encode()).hexdigest()[
+        :16
+    ]
+
+
 def create_staging(connection: duckdb.DuckDBPyConnection, database: str, datasets: Collection[str] = DATASETS) -> None:
     """Make staging's tables in an attached database, empty but for facts of marketplaces and currencies.
 
@@ -123,7 +130,10 @@ def create_staging(connection: duckdb.DuckDBPyConnection, database: str, dataset
     connection.execute(
         f"CREATE TABLE {schema}.loaded_partitions (dataset VARCHAR, day DATE, version INTEGER, families VARCHAR)"
     )
-    connection.execute(f"CREATE TABLE {schema}.build (seller_id VARCHAR, version INTEGER, schema_fingerprint VARCHAR)")
+    connection.execute(
+        f"CREATE TABLE {schema}.build "
+        "(seller_id VARCHAR, version INTEGER, schema_fingerprint VARCHAR, marts_fingerprint VARCHAR)"
+    )
     connection.execute(
         f"CREATE TABLE {schema}.marketplace_facts "
         "(marketplace_id VARCHAR, country VARCHAR, currency VARCHAR, time_zone VARCHAR)"
@@ -159,12 +169,17 @@ def carry_over(
 
     By rows and not by copying the file: what was deleted from a DuckDB file stays in it, and here it must be gone.
     """
-    for name, days in _by_dataset(kept).items():
+    for name, days in by_dataset(kept).items():
         table = f"staging.{quoted(name)}"
         connection.execute(
             f"INSERT INTO {quoted(fresh)}.{table} SELECT * FROM {quoted(former)}.{table} "
-            f"WHERE day IN ({', '.join(f'DATE {text_literal(day.isoformat())}' for day in days)})"
+            f"WHERE day IN ({days_list(days)})"
         )
+
+
+def days_list(days: Iterable[date]) -> str:
+    """Days as literals for `IN`."""
+    return ", ".join(f"DATE {text_literal(day.isoformat())}" for day in days)
 
 
 def load(
@@ -179,12 +194,22 @@ def load(
     Raises:
         LakeDamaged: a file of the lake is missing or does not open.
     """
-    for name, days in _by_dataset(key for key, partition in changed.items() if partition.families).items():
-        dataset = DATASETS[name]
-        relation = lake.relation(connection, dataset, seller_id, days=days, families=STAGED_FAMILIES)
-        columns = ", ".join(quoted(column) for column in [*_names(dataset), "day"])
-        with lake.reading(dataset, seller_id, days):
-            relation.project(columns).insert_into(f"{database}.staging.{name}")
+    for name, days in by_dataset(key for key, partition in changed.items() if partition.families).items():
+        load_days(connection, f"{database}.staging.{name}", lake, seller_id, DATASETS[name], days)
+
+
+def load_days(
+    connection: duckdb.DuckDBPyConnection, table: str, lake: Lake, seller_id: str, dataset: Dataset, days: list[date]
+) -> None:
+    """Load partitions of one dataset from the lake into a table with staging's columns.
+
+    Raises:
+        LakeDamaged: a file of the lake is missing or does not open.
+    """
+    relation = lake.relation(connection, dataset, seller_id, days=days, families=STAGED_FAMILIES)
+    columns = ", ".join(quoted(column) for column in [*_names(dataset), "day"])
+    with lake.reading(dataset, seller_id, days):
+        relation.project(columns).insert_into(table)
 
 
 def record(
@@ -193,8 +218,9 @@ def record(
     seller_id: str,
     version: int,
     partitions: Mapping[tuple[str, date], Partition],
+    marts: Iterable[Mart],
 ) -> None:
-    """Write down what is staged, and which file this is."""
+    """Write down what is staged, and which file this is; replaces what was written down before."""
     schema = f"{quoted(database)}.staging"
     table = pa.table(
         {
@@ -204,13 +230,19 @@ def record(
             "families": pa.array([p.families for p in partitions.values()], pa.string()),
         }
     )
+    connection.execute(f"DELETE FROM {schema}.loaded_partitions")
+    connection.execute(f"DELETE FROM {schema}.build")
     connection.register("staged_partitions", table)
     connection.execute(f"INSERT INTO {schema}.loaded_partitions SELECT * FROM staged_partitions")
     connection.unregister("staged_partitions")
-    connection.execute(f"INSERT INTO {schema}.build VALUES (?, ?, ?)", [seller_id, version, schema_fingerprint()])
+    connection.execute(
+        f"INSERT INTO {schema}.build VALUES (?, ?, ?, ?)",
+        [seller_id, version, schema_fingerprint(), marts_fingerprint(marts)],
+    )
 
 
-def _by_dataset(keys: Iterable[tuple[str, date]]) -> dict[str, list[date]]:
+def by_dataset(keys: Iterable[tuple[str, date]]) -> dict[str, list[date]]:
+    """Days in order, by dataset."""
     found: dict[str, list[date]] = {}
     for name, day in sorted(keys):
         found.setdefault(name, []).append(day)

@@ -4,10 +4,10 @@ Belongs here: the life of a mart file: built, made current, read, dropped. Does 
 (`mart_fill.py`, `staging.py`, `mart_build.py`), what is known of a published file (`mart_books.py`), how a query is
 guarded (`mart_query.py`), how a connection is made (`duckdb_session.py`).
 
-A publish makes a complete new file beside the old one: unchanged partitions are carried over from the old file, changed
-ones are loaded from the lake, the marts are made from both. Then one transaction in the control database makes it
-current, and the old file is unlinked; whoever has it open reads on. Before that transaction the old file stands, after
-it the new one; anything else in the folder is swept by the next publish.
+A publish makes a complete new file beside the old one: a copy to which the partitions that changed, and the rows of
+marts that follow from them, are applied, or one filled by rows (see `mart_fill.py`). Then one transaction in the
+control database makes it current, and the old file is unlinked; whoever has it open reads on. Before that transaction
+the old file stands, after it the new one; anything else in the folder is swept by the next publish.
 
 A mart can't outlive what it is made of: its key dies with the first of the lake's files that are in it.
 """
@@ -78,6 +78,7 @@ class PublishReport:
         tables: rows by mart.
         loaded_days: partitions (dataset and day) that were loaded from the lake; the rest was carried over.
         is_rebuilt: whether nothing was carried over.
+        is_updated: whether only what changed was made anew, in a copy of the former file.
         bytes: size of the file.
         duration_s: of the whole publish.
     """
@@ -86,6 +87,7 @@ class PublishReport:
     tables: dict[str, int]
     loaded_days: int
     is_rebuilt: bool
+    is_updated: bool
     bytes: int
     duration_s: float
 
@@ -176,7 +178,15 @@ class Warehouse:
             if former is not None:
                 former.path.unlink(missing_ok=True)
             self._step("unlinked")
-        return PublishReport(version, built.tables, built.loaded, built.is_rebuilt, size, time.perf_counter() - began)
+        return PublishReport(
+            version,
+            built.tables,
+            built.loaded,
+            built.is_rebuilt,
+            built.is_updated,
+            size,
+            time.perf_counter() - began,
+        )
 
     def published(self, seller_id: str) -> PublishedMart | None:
         """What is published of a seller, whether or not it still opens; None where nothing is."""

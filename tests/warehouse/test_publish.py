@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import shutil
 import signal
 import subprocess
@@ -21,19 +20,13 @@ from amzigo_pipelines.resources.mart_build import MartBuildError
 from amzigo_pipelines.resources.warehouse import MartExpired, NotPublished, PublishBusy, WarehouseError
 from tests.warehouse.conftest import (
     DAY,
-    DE,
-    JP,
     SELLER,
-    US,
     World,
     item,
-    listing,
-    money,
     open_world,
     order,
     publish_two,
     simple,
-    stock,
 )
 
 ROOT = Path(__file__).parents[2]
@@ -62,42 +55,6 @@ def test_only_changed_partitions_are_loaded(world: World) -> None:
     world.write(DAY, orders=[], order_items=[])
     report = world.publish()
     assert (report.loaded_days, report.tables["orders"]) == (2, 1)
-
-
-@pytest.mark.parametrize("seed", range(2))
-def test_incremental_equals_a_rebuild_over_random_histories(world: World, seed: int) -> None:
-    # The history is Amazon's: an order sits in the day of its last update, so re-extracting a day finds fewer.
-    rng = random.Random(seed)
-    states: dict[str, dict[str, Any]] = {}
-    first = date(2026, 6, 1)
-    for step in range(4):
-        today = first + timedelta(days=step)
-        for number in range(rng.randint(0, 6)):
-            name = f"{step}-{number}"
-            at, where, key = f"{today}T{rng.randint(0, 23):02}:30:00", rng.choice((US, DE, JP)), rng.choice(("a", None))
-            states[name] = order(name, at, marketplace_id=where, status="PENDING", buyer_key=key)
-        for name in rng.sample(sorted(states), len(states) // 2):
-            moved = {"last_updated_at": datetime(today.year, today.month, today.day, 23, 45, tzinfo=UTC)}
-            status = rng.choice(("UNSHIPPED", "SHIPPED", "CANCELLED"))
-            states[name] = {**states[name], **moved, "status": status, "buyer_key": rng.choice((None, "a", "b"))}
-        for day in {today, *rng.sample([first + timedelta(days=n) for n in range(step + 1)], rng.randint(0, step))}:
-            orders = [o for o in states.values() if o["last_updated_at"].date() == day]
-            items = [
-                item(o, n, sku=f"SKU-{n}", unit_price=None if o["status"] == "PENDING" else money(n + 1))
-                for o in orders
-                for n in range(1 + len(o["order_id"]) % 2)
-            ]
-            world.write(day, orders=orders, order_items=items)
-        if rng.random() < 0.8:
-            world.write(
-                today, fba_inventory=[stock(f"SKU-{n}", rng.randint(0, 3), rng.choice((US, DE))) for n in range(2)]
-            )
-            world.write(today, listings=[listing("SKU-1", rng.randint(5, 9), DE)])
-        incremental = world.publish()
-        assert incremental.is_rebuilt == (step == 0)
-        dumped = world.dump()
-        assert world.publish(rebuild=True).tables == incremental.tables
-        assert world.dump() == dumped
 
 
 def test_pseudonyms_and_business_data_die_in_the_marts_on_their_dates(world: World) -> None:

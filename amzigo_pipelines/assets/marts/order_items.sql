@@ -6,6 +6,12 @@
 --
 -- @grain order_id, order_item_id
 -- @reads orders, staging.listings, staging.order_items
+-- @upsert order_id
+-- @affected SELECT order_id FROM changed.orders
+--   UNION SELECT order_id FROM changed.staging_order_items
+--   UNION SELECT order_id FROM order_items WHERE sales_class = 'pending'
+-- @slice orders: order_id
+-- @slice staging.order_items: order_id
 -- @column order_id: Amazon's order identifier.
 -- @column order_item_id: Amazon's identifier of the item within the order.
 -- @column marketplace_id: Marketplace in which the order was placed.

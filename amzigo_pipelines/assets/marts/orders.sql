@@ -5,6 +5,17 @@
 --
 -- @grain order_id
 -- @reads staging.loaded_partitions, staging.marketplace_facts, staging.orders
+-- @upsert order_id
+-- @affected WITH seeds AS (
+--   SELECT order_id FROM changed.staging_orders
+--   UNION SELECT order_id FROM orders WHERE status IS DISTINCT FROM 'SHIPPED' AND NOT is_cancelled
+--   ), buyers AS (
+--   SELECT buyer_key FROM orders INNER JOIN seeds USING (order_id)
+--   UNION SELECT buyer_key FROM staging.orders INNER JOIN seeds USING (order_id)
+--   UNION SELECT buyer_key FROM changed.staging_orders
+--   )
+--   SELECT order_id FROM seeds UNION SELECT order_id FROM orders WHERE buyer_key IN (FROM buyers)
+-- @slice staging.orders: order_id
 -- @column order_id: Amazon's order identifier.
 -- @column marketplace_id: Marketplace in which the order was placed.
 -- @column marketplace: Country of the marketplace, ISO 3166-1 alpha-2; its identifier if it is unknown.

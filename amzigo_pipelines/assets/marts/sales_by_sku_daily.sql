@@ -5,6 +5,9 @@
 --
 -- @grain day, marketplace_id, sku, currency
 -- @reads order_items, staging.currencies, staging.marketplace_facts
+-- @upsert day
+-- @affected SELECT DISTINCT ordered_on FROM changed.order_items
+-- @slice order_items: ordered_on
 -- @column day: Day of the order in the marketplace's own time zone.
 -- @column marketplace_id: Marketplace in which the orders were placed.
 -- @column marketplace: Country of the marketplace, ISO 3166-1 alpha-2; its identifier if it is unknown.
