@@ -63,7 +63,7 @@ def column_lineage(mart: str, sql: str, schema: Schema) -> dict[str, tuple[Sourc
         tree = sqlglot.parse_one(sql, dialect="duckdb")
         _refuse_stars(where, tree)
         tree = qualify(
-            tree, schema=schema, dialect="duckdb", db=_MARTS, quote_identifiers=False, identify=False,
+            tree, schema=dict(schema), dialect="duckdb", db=_MARTS, quote_identifiers=False, identify=False,
             validate_qualify_columns=True,
         )  # fmt: skip
         root = build_scope(tree)
