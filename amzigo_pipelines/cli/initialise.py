@@ -24,6 +24,7 @@ def initialise(home: Home) -> Platform:
     Raises:
         HomeError: there is a home already, or the folder can't be written.
     """
+    from amzigo_pipelines.resources.tombstones import ensure_hash_key
     from amzigo_pipelines.retention.certificates import ensure_signing_key
 
     create_home(home)
@@ -32,6 +33,7 @@ def initialise(home: Home) -> Platform:
         platform.control.create()
         platform.keys.prepare()
         ensure_signing_key(platform)
+        ensure_hash_key(platform.control, platform.keys, home.lock_dir)
         (home.dagster_dir / "dagster.yaml").write_text(dagster_settings(), "utf-8")
     except OSError as error:
         raise HomeError(

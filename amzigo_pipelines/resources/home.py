@@ -158,6 +158,11 @@ class Home:
         return self.path / "marts"
 
     @property
+    def vault_dir(self) -> Path:
+        """Copies of rows under legal holds, each hold under a key of its own: `vault/`."""
+        return self.path / "vault"
+
+    @property
     def spill_dir(self) -> Path:
         """Where DuckDB may spill, encrypted: `spill/`."""
         return self.path / "spill"

@@ -58,6 +58,7 @@ class KeyClass(StrEnum):
     BUSINESS = "business"
     MART = "mart"
     PSEUDONYMISER = "pseudonymiser"
+    HOLD = "hold"
 
 
 _PURPOSE: dict[KeyClass, KekPurpose] = {
@@ -66,6 +67,7 @@ _PURPOSE: dict[KeyClass, KekPurpose] = {
     KeyClass.PSEUDONYMISER: KekPurpose.PSEUDONYM,
     KeyClass.BUSINESS: KekPurpose.BUSINESS,
     KeyClass.MART: KekPurpose.MART,
+    KeyClass.HOLD: KekPurpose.HOLD,
 }
 
 
@@ -140,8 +142,23 @@ class KeyStore:
                 ring = self._ring()
                 found = self._find(seller_id, pairs, connection)
                 missing = [pair for pair in dict.fromkeys(pairs) if pair not in found]
-                found |= self._make(connection, ring, seller_id, missing)
+                made = [_drafted(seller_id, key_class, expires_on) for key_class, expires_on in missing]
+                self._insert(connection, ring, made)
+                found |= {(key.key_class, key.expires_on): key for key in made}
         return [found[pair] for pair in pairs]
+
+    def draft(self, seller_id: str, key_class: str, expires_on: date) -> DataKey:
+        """A key that exists in memory only: what is written under it is unreadable rubbish until it is added.
+
+        Raises:
+            KeyDead: the date has come.
+        """
+        self._refuse_past(f"a {key_class} key of seller {seller_id}", expires_on)
+        return _drafted(seller_id, KeyClass(key_class), expires_on)
+
+    def add(self, connection: Connection, drafts: Sequence[DataKey]) -> None:
+        """Keep drafted keys, in the caller's write transaction."""
+        self._insert(connection, self._ring(), drafts)
 
     def open(self, key_id: str) -> DataKey:
         """The key of that id.
@@ -243,15 +260,19 @@ class KeyStore:
         Returns:
             How many were alive until now.
         """
-        destroyed = 0
         with self._control.transaction() as connection:
-            for chunk in chunks(sorted(set(key_ids))):
-                these = sa.and_(data_keys.c.key_id.in_(chunk), data_keys.c.destroyed_at.is_(None))
-                connection.execute(data_keys.update().where(these).values(wrapped=bytes(KEY_BYTES + 28)))
-                result = connection.execute(
-                    data_keys.update().where(these).values(wrapped=None, destroyed_at=self._clock.now())
-                )
-                destroyed += result.rowcount
+            return self.destroy_in(connection, key_ids)
+
+    def destroy_in(self, connection: Connection, key_ids: Iterable[str]) -> int:
+        """As `destroy`, in the caller's write transaction."""
+        destroyed = 0
+        for chunk in chunks(sorted(set(key_ids))):
+            these = sa.and_(data_keys.c.key_id.in_(chunk), data_keys.c.destroyed_at.is_(None))
+            connection.execute(data_keys.update().where(these).values(wrapped=bytes(KEY_BYTES + 28)))
+            result = connection.execute(
+                data_keys.update().where(these).values(wrapped=None, destroyed_at=self._clock.now())
+            )
+            destroyed += result.rowcount
         return destroyed
 
     def rotate(self, purpose: str, on_step: OnStep | None = None) -> RotationReport:
@@ -326,23 +347,18 @@ class KeyStore:
                 found[key_class, row.expires_on] = self._unwrap(ring, row)
         return found
 
-    def _make(
-        self, connection: Connection, ring: KekRing, seller_id: str, pairs: Sequence[tuple[KeyClass, date]]
-    ) -> dict[tuple[KeyClass, date], DataKey]:
-        made: dict[tuple[KeyClass, date], DataKey] = {}
+    def _insert(self, connection: Connection, ring: KekRing, keys: Sequence[DataKey]) -> None:
+        versions = {purpose: ring.active(connection, purpose) for purpose in {_PURPOSE[key.key_class] for key in keys}}
         rows: list[dict[str, Any]] = []
-        versions = {purpose: ring.active(connection, purpose) for purpose in {_PURPOSE[pair[0]] for pair in pairs}}
-        for key_class, expires_on in pairs:
-            key = DataKey(uuid.uuid4().hex, seller_id, key_class, expires_on, secrets.token_bytes(KEY_BYTES))
-            made[key_class, expires_on] = key
-            purpose = _PURPOSE[key_class]
-            context = key_context(key.key_id, seller_id, key_class, expires_on)
+        for key in keys:
+            purpose = _PURPOSE[key.key_class]
+            context = key_context(key.key_id, key.seller_id, key.key_class, key.expires_on)
             rows.append(
                 {
                     "key_id": key.key_id,
-                    "seller_id": seller_id,
-                    "key_class": key_class,
-                    "expires_on": expires_on,
+                    "seller_id": key.seller_id,
+                    "key_class": key.key_class,
+                    "expires_on": key.expires_on,
                     "kek_purpose": purpose,
                     "kek_version": versions[purpose],
                     "wrapped": ring.wrap(purpose, versions[purpose], context, key.secret),
@@ -351,7 +367,6 @@ class KeyStore:
             )
         if rows:
             connection.execute(data_keys.insert(), rows)
-        return made
 
     def _unwrap(self, ring: KekRing, row: sa.Row[Any]) -> DataKey:
         context = key_context(row.key_id, row.seller_id, row.key_class, row.expires_on)
@@ -393,3 +408,7 @@ def _freeze_of(connection: Connection, seller_id: str) -> SellerFrozen | None:
     except SellerFrozen as frozen:
         return frozen
     return None
+
+
+def _drafted(seller_id: str, key_class: KeyClass, expires_on: date) -> DataKey:
+    return DataKey(uuid.uuid4().hex, seller_id, key_class, expires_on, secrets.token_bytes(KEY_BYTES))

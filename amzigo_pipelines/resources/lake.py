@@ -36,6 +36,8 @@ from amzigo_pipelines.resources.lake_files import (
     select_files,
     select_partitions,
 )
+from amzigo_pipelines.resources.lake_rewrite import LakeRewriter
+from amzigo_pipelines.resources.lake_search import LakeSearch
 from amzigo_pipelines.resources.lake_sweep import DestroyReport, SweepReport
 from amzigo_pipelines.resources.lake_writer import LakeWriter
 from amzigo_pipelines.resources.sellers import check_seller_id
@@ -252,6 +254,16 @@ class Lake:
                     problem = lake_reader.missing if wrong[file.path] == "missing" else lake_reader.damaged
                     raise problem(file) from None
             raise
+
+    @property
+    def search(self) -> LakeSearch:
+        """Searches files of all classes, PII too: whoever uses it audits what is read."""
+        return LakeSearch(self._dir, self._control, self._keys)
+
+    @property
+    def rewriter(self) -> LakeRewriter:
+        """Takes rows out of files for good."""
+        return LakeRewriter(self._dir, self._lock_dir, self._control, self._keys, self._clock, self._on_step)
 
     def sweep(self) -> SweepReport:
         """Remove temporary, replaced and unreferenced files; report files that are missing. Skips busy partitions.

@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from amzigo_pipelines.catalog.model import Dataset, RetentionClass
+from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.locks import LockBusy
@@ -48,6 +48,12 @@ class LakeInputError(LakeError):
 
 class PartitionBusy(LakeError, LockBusy):
     """Another process is writing the same partition."""
+
+    is_retryable = True
+
+
+class ErasedMeanwhile(LakeError):
+    """What was being written holds data of somebody who was erased meanwhile. The partition is as it was."""
 
     is_retryable = True
 
@@ -183,6 +189,7 @@ def select_files(
     days: Collection[date] | None = None,
     families: Iterable[RetentionClass] | None = None,
     state: str | None = CURRENT,
+    key_id: str | None = None,
 ) -> list[LakeFile]:
     """Files by the facts given (None: any), ordered by dataset, seller, day, path."""
     c = lake_files.c
@@ -195,6 +202,8 @@ def select_files(
         query = query.where(c.family.in_(list(families)))
     if state is not None:
         query = query.where(c.state == state)
+    if key_id is not None:
+        query = query.where(c.key_id == key_id)
     query = query.order_by(c.dataset, c.seller_id, c.day, c.path)
     pieces: Iterator[Sequence[date] | None] = iter([None]) if days is None else chunks(sorted(set(days)))
     found: list[LakeFile] = []
@@ -268,11 +277,11 @@ def forget_garbage(control: ControlDatabase, paths: Sequence[str]) -> None:
             connection.execute(lake_files.delete().where(lake_files.c.path.in_(chunk), lake_files.c.state == GARBAGE))
 
 
-def known_version(connection: Connection, dataset: Dataset, seller_id: str, day: date) -> int:
+def known_version(connection: Connection, dataset: str, seller_id: str, day: date) -> int:
     """The highest version that the database knows of a partition; 0 when there was none."""
     c = partitions.c
     version = connection.execute(
-        sa.select(c.version).where(c.dataset == dataset.name, c.seller_id == seller_id, c.day == day)
+        sa.select(c.version).where(c.dataset == dataset, c.seller_id == seller_id, c.day == day)
     ).scalar()
     return int(version or 0)
 

@@ -11,9 +11,8 @@ transaction the old partition stands, after it the new one; whatever else lies a
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
@@ -23,18 +22,17 @@ from types import TracebackType
 
 import pyarrow as pa
 import sqlalchemy as sa
-from pyarrow.parquet.encryption import create_encryption_properties
 from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.clock import Clock, today
 from amzigo_pipelines.resources.content import CONTENT, ContentDigest
-from amzigo_pipelines.resources.control import ControlDatabase, ControlError
-from amzigo_pipelines.resources.durability import make_folders, sync_folder
+from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.durability import sync_folder
 from amzigo_pipelines.resources.keys import DataKey, KeyDead, KeyStore
 from amzigo_pipelines.resources.lake_files import (
     CURRENT,
-    TEMPORARY_PREFIX,
+    ErasedMeanwhile,
     LakeFile,
     LakeInputError,
     LakeWriteError,
@@ -43,20 +41,18 @@ from amzigo_pipelines.resources.lake_files import (
     PartitionFacts,
     expires_on_of_partition,
     file_path,
-    forget_garbage,
-    known_version,
     lock_name,
     make_current,
-    partition_folder,
-    select_files,
     select_partitions,
 )
+from amzigo_pipelines.resources.lake_new_files import next_version, open_sink, take_back, unlink_garbage
 from amzigo_pipelines.resources.lake_sink import ROW_GROUP_ROWS, ParquetSink
 from amzigo_pipelines.resources.lake_split import check_table, family_rows, split_pii
 from amzigo_pipelines.resources.locks import LockBusy, exclusive
 from amzigo_pipelines.resources.retention_settings import RetentionSettings
-from amzigo_pipelines.resources.schema import data_keys, lake_files
+from amzigo_pipelines.resources.schema import data_keys, sellers
 from amzigo_pipelines.resources.steps import OnStep
+from amzigo_pipelines.resources.tombstones import PEOPLE, Forgotten, add_found, select_subjects
 
 # PII is split over some thirty files; together they buffer at most this many rows before the fullest is written out.
 _BUFFERED_PII_ROWS = 2 * ROW_GROUP_ROWS
@@ -105,6 +101,7 @@ class LakeWriter:
         self._step = on_step
         self._locks = ExitStack()
         self._partitions: dict[str, _Partition] = {}
+        self._forgotten = Forgotten(seller_id, (), keys)
         self.committed: list[PartitionCommit] = []
 
     def __enter__(self) -> LakeWriter:
@@ -128,11 +125,16 @@ class LakeWriter:
                         "process: wait for it to end, then try again"
                     ) from None
             with self._control.read() as connection:
-                versions = {dataset.name: self._next_version(connection, dataset) for dataset in self._datasets}
+                versions = {
+                    dataset.name: next_version(self._lake_dir, connection, dataset.name, self._seller_id, self._day)
+                    for dataset in self._datasets
+                }
+                subjects = select_subjects(connection, self._seller_id, PEOPLE)
             # After the reading: a seller's first digest makes a key, which can't be written while one reads.
             for dataset in self._datasets:
                 content = self._digest_of(dataset)
                 self._partitions[dataset.name] = _Partition(dataset, versions[dataset.name], content=content)
+            self._forgotten = Forgotten(self._seller_id, subjects, self._keys)
             self._locks = locks.pop_all()
         self._step("locked")
         return self
@@ -152,6 +154,7 @@ class LakeWriter:
         if dataset.name not in self._partitions:
             raise LakeInputError(f"this write is for {', '.join(self._partitions)}, not for {dataset.name}")
         check_table(dataset, table, expires_on)
+        table = self._forgotten.taken_off(dataset, table)
         partition, now_on = self._partitions[dataset.name], today(self._clock)
         parts: list[tuple[RetentionClass, date, pa.Table]] = []
         for family in dataset.families:
@@ -201,10 +204,6 @@ class LakeWriter:
             raise self._write_error(error) from None
 
     def _sink(self, partition: _Partition, family: RetentionClass, key: DataKey) -> ParquetSink:
-        place = self._place(partition, family, key.expires_on)
-        final = self._lake_dir / place
-        make_folders(self._lake_dir, final.parent)
-        encryption = create_encryption_properties(key.secret, aad_prefix=place.encode(), store_aad_prefix=False)
         facts = {
             **{f"amzigo.origin.{name}": value for name, value in self._origin.items()},
             "amzigo.seller": self._seller_id,
@@ -214,9 +213,8 @@ class LakeWriter:
             "amzigo.expires_on": key.expires_on.isoformat(),
             "amzigo.code_version": _code_version(),
         }
-        temporary = final.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:8]}-{final.name}")
-        is_scanned = family is not RetentionClass.PII
-        return ParquetSink(temporary, partition.dataset.families[family], encryption, facts, is_scanned)
+        place = self._place(partition, family, key.expires_on)
+        return open_sink(self._lake_dir, place, partition.dataset.families[family], key, facts)
 
     def _commit(self) -> None:
         files: list[LakeFile] = []
@@ -256,11 +254,12 @@ class LakeWriter:
                 garbage = self._record(connection, files)
                 self._step("recorded")
         except BaseException as error:
-            self._take_back(renamed)
+            take_back(self._lake_dir, self._control, renamed)
             raise (self._write_error(error) if isinstance(error, OSError) else error) from None
         self._step("committed")
         self.committed = [self._report(partition, files) for partition in self._partitions.values()]
-        self._unlink(garbage)
+        unlink_garbage(self._lake_dir, self._control, garbage, self._step)
+        self._step("done")
 
     def _record(self, connection: Connection, files: list[LakeFile]) -> list[LakeFile]:
         """Make the new files the current ones; returns all garbage of these partitions."""
@@ -273,6 +272,8 @@ class LakeWriter:
                 f"keys of seller {self._seller_id} were destroyed while its data of {self._day} was being written: "
                 "nothing was stored"
             )
+        self._refuse_erased(connection)
+        add_found(connection, self._seller_id, self._forgotten, self._clock.now())
         replaced = [self._facts(partition) for partition in self._partitions.values()]
         origins = {
             name: self._origin | ({} if partition.content is None else {CONTENT: partition.content.hexdigest()})
@@ -280,33 +281,20 @@ class LakeWriter:
         }
         return make_current(connection, replaced, files, origins, self._clock.now())
 
-    def _take_back(self, renamed: list[Path]) -> None:
-        """Remove renamed files, unless the books have them: a server can commit and lose the connection telling so."""
-        paths = {path.relative_to(self._lake_dir).as_posix(): path for path in renamed}
-        # Where the database can't tell, the files stay for the sweep, which asks again.
-        with suppress(ControlError), self._control.read() as connection:
-            kept = set(
-                connection.execute(sa.select(lake_files.c.path).where(lake_files.c.path.in_(list(paths)))).scalars()
-            )
-            for path in (path for place, path in paths.items() if place not in kept):
-                with suppress(OSError):
-                    path.unlink()
+    def _refuse_erased(self, connection: Connection) -> None:
+        """Refuse to store what somebody asked to forget while it was on its way.
 
-    def _unlink(self, garbage: list[LakeFile]) -> None:
-        """Remove what the commit replaced. What can't be removed now stays in the books for the next sweep."""
-        gone = []
-        for file in garbage:
-            try:
-                (self._lake_dir / file.path).unlink(missing_ok=True)
-            except OSError:
-                continue
-            gone.append(file.path)
-            self._step("unlinked")
-        if gone:
-            for folder in {(self._lake_dir / path).parent for path in gone}:
-                sync_folder(folder)
-            forget_garbage(self._control, gone)
-        self._step("done")
+        Raises:
+            ErasedMeanwhile: a buyer, an order or the seller was erased since the write began.
+        """
+        removed = sa.select(sellers.c.removed_at).where(sellers.c.seller_id == self._seller_id)
+        if connection.execute(removed).scalar() is not None:
+            raise ErasedMeanwhile(f"seller {self._seller_id} was removed: nothing of {self._day} was stored")
+        if len(select_subjects(connection, self._seller_id, PEOPLE)) != self._forgotten.count:
+            raise ErasedMeanwhile(
+                f"somebody was erased from the data of seller {self._seller_id} while its {self._day} was being "
+                "written: nothing was stored, extract the day again"
+            )
 
     def _report(self, partition: _Partition, files: list[LakeFile], is_unchanged: bool = False) -> PartitionCommit:
         own = [file for file in files if file.dataset == partition.dataset.name]
@@ -346,18 +334,6 @@ class LakeWriter:
             pii_rows=partition.pii_rows,
             pii_rows_dropped=partition.pii_rows_dropped,
         )
-
-    def _next_version(self, connection: Connection, dataset: Dataset) -> int:
-        """Higher than any that was ever used: a number used twice would let the older file pass for the newer one."""
-        folder = self._lake_dir / partition_folder(dataset.name, self._seller_id, self._day)
-        versions = [known_version(connection, dataset, self._seller_id, self._day)]
-        versions += [
-            f.version for f in select_files(connection, dataset.name, self._seller_id, [self._day], state=None)
-        ]
-        for path in folder.glob("*.parquet"):
-            number = path.stem.rpartition("-")[2]
-            versions += [int(number)] if number.isdecimal() else []
-        return max(versions) + 1
 
     def _place(self, partition: _Partition, family: RetentionClass, dies_on: date) -> str:
         return file_path(partition.dataset.name, self._seller_id, self._day, family, dies_on, partition.version)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from amzigo_pipelines.resources.secret_rotation import ClientSecretBook
     from amzigo_pipelines.resources.sellers import Seller, SellerRegistry
     from amzigo_pipelines.resources.spapi import SellingPartner
+    from amzigo_pipelines.resources.vault import Vault
     from amzigo_pipelines.resources.warehouse import Warehouse
 
 
@@ -104,6 +105,13 @@ class Platform:
         from amzigo_pipelines.resources.lake import Lake
 
         return Lake(self.home, self.control, self.keys, self.clock)
+
+    @cached_property
+    def vault(self) -> Vault:
+        """Copies of rows under legal holds."""
+        from amzigo_pipelines.resources.vault import Vault
+
+        return Vault(self.home, self.control, self.keys, self.clock, self.lake.search)
 
     @cached_property
     def desk(self) -> ReportDesk:

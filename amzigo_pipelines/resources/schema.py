@@ -102,15 +102,16 @@ data_keys = sa.Table(
     sa.Column("created_at", Instant, nullable=False),
     sa.Column("destroyed_at", Instant),
 )
-# One living key for each (seller, class, date of death); tombstones of the same triple may lie beside it.
+# One living key for each (seller, class, date of death); tombstones of the same triple may lie beside it. A legal hold
+# has a key of its own, whatever other holds end on the same day.
 sa.Index(
     "data_keys_one_alive",
     data_keys.c.seller_id,
     data_keys.c.key_class,
     data_keys.c.expires_on,
     unique=True,
-    sqlite_where=data_keys.c.destroyed_at.is_(None),
-    postgresql_where=data_keys.c.destroyed_at.is_(None),
+    sqlite_where=sa.and_(data_keys.c.destroyed_at.is_(None), data_keys.c.key_class != "hold"),
+    postgresql_where=sa.and_(data_keys.c.destroyed_at.is_(None), data_keys.c.key_class != "hold"),
 )
 sa.Index("data_keys_due", data_keys.c.key_class, data_keys.c.expires_on)
 
@@ -184,6 +185,73 @@ retention_runs = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),  # JSON object
 )
 sa.Index("retention_runs_day", retention_runs.c.retention_class, retention_runs.c.expires_on)
+
+# Requests to erase a buyer, an order or a seller. Of whom it is only a keyed hash, never a name or an address.
+erasure_requests = sa.Table(
+    "erasure_requests",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seller_id", sa.String(32), nullable=False),
+    sa.Column("scope", sa.String(16), nullable=False),  # order, buyer, seller
+    sa.Column("subject", sa.String(64), nullable=False),  # keyed hash, see resources/tombstones.py
+    sa.Column("buyer_key", sa.String(64)),  # the buyer's pseudonym; NULL for other scopes and once verified
+    sa.Column("source", sa.String(16), nullable=False),  # person, amazon
+    sa.Column("state", sa.String(16), nullable=False),  # received, approved, running, verified, certified, refused
+    sa.Column("times_asked", sa.Integer, nullable=False),
+    sa.Column("received_at", Instant, nullable=False),
+    sa.Column("due_on", sa.Date, nullable=False),
+    sa.Column("approved_at", Instant),
+    sa.Column("started_at", Instant),
+    sa.Column("finished_at", Instant),  # certified or refused
+    sa.Column("certificate", sa.Integer),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON object: what was destroyed so far, reason of a refusal
+)
+sa.Index("erasure_requests_subject", erasure_requests.c.seller_id, erasure_requests.c.subject)
+
+# What must not come back: keyed hashes of erased orders, buyers and sellers. Never deleted.
+tombstones = sa.Table(
+    "tombstones",
+    metadata,
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("kind", sa.String(16), primary_key=True),  # order, buyer, seller
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("request", sa.Integer, nullable=False),  # number of the erasure request
+    sa.Column("erased_at", Instant, nullable=False),
+)
+
+# Legal holds: whose data is kept for a law, a court or a tax office, and until when.
+holds = sa.Table(
+    "holds",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seller_id", sa.String(32), nullable=False),
+    sa.Column("scope", sa.String(16), nullable=False),  # order, buyer, seller
+    sa.Column("subject", sa.String(64), nullable=False),  # keyed hash, see resources/tombstones.py
+    sa.Column("buyer_key", sa.String(64)),  # the buyer's pseudonym; NULL for other scopes and once the hold is over
+    sa.Column("datasets", sa.Text, nullable=False),  # JSON list; empty: all
+    sa.Column("first_day", sa.Date),
+    sa.Column("last_day", sa.Date),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("authority", sa.Text, nullable=False),
+    sa.Column("ends_on", sa.Date, nullable=False),
+    sa.Column("key_id", sa.String(32), sa.ForeignKey("data_keys.key_id"), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # active, ending (vault being destroyed), ended
+    sa.Column("added_at", Instant, nullable=False),
+    sa.Column("released_at", Instant),  # before its end; NULL where it just expired
+    sa.Column("certificate", sa.Integer),
+)
+
+# Copies of held rows: one file for each hold and each file of the lake that had some.
+vault_files = sa.Table(
+    "vault_files",
+    metadata,
+    sa.Column("hold", sa.Integer, sa.ForeignKey("holds.number"), primary_key=True),
+    sa.Column("source", sa.String(255), primary_key=True),  # path of the lake's file
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("copied_at", Instant, nullable=False),
+)
 
 # Certificates of destruction, hash-chained by number.
 certificates = sa.Table(

@@ -8,7 +8,6 @@ No value is ever logged or put in an error.
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +23,7 @@ from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
 from amzigo_pipelines.catalog.model import INSTANT, INTEGER, STRING, Dataset
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
+from amzigo_pipelines.resources.row_match import buyer_key_of, plain_email
 
 # Characters of the postal code that tell a coarse area: the first three digits are some hundred places in the United
 # States, Canada, Mexico and Japan, two the ten dozen regions of Germany, and a safe default elsewhere.
@@ -88,8 +88,7 @@ def buyer_keys(emails: pa.Array, key: bytes) -> pa.Array:
     """HMAC-SHA256 of each e-mail, lower-cased and stripped, as hexadecimal; null where there is none."""
 
     def keyed(email: str | None) -> str | None:
-        plain = email.strip().lower() if email else ""
-        return hmac.digest(key, plain.encode(), "sha256").hex() if plain else None
+        return buyer_key_of(email, key) if email and plain_email(email) else None
 
     return pa.array([keyed(email) for email in emails.to_pylist()], STRING)
 
