@@ -186,17 +186,23 @@ def remove(
 ) -> None:
     """Remove a seller and all its data for good.
 
-    Its refresh tokens, its marts and every key are destroyed, and so all its data. Nobody can bring that back.
+    Its refresh tokens, its marts and every key are destroyed, and so all its data, and a certificate is issued. Nobody
+    can bring that back. Only what a legal hold keeps stays in the vault until the hold ends.
     """
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.retention.offboarding import remove_seller
+    from amzigo_pipelines.resources.roles import acting_user
+    from amzigo_pipelines.retention.erasing import remove_seller
 
     platform = open_platform()
     seller = platform.sellers.get(seller_id)
     if not yes and not _confirmed(f"Destroy all data of {seller.seller_id} ({seller.name})?"):
         raise SellerRefused(f"seller {seller.seller_id} stays, nothing was destroyed: answer y, or give --yes")
-    removed = remove_seller(platform, seller.seller_id)
-    say(f"removed {seller_id}: {removed.keys} keys destroyed, {removed.files} files unlinked, token deleted")
+    request = remove_seller(platform, seller.seller_id, acting_user())
+    destroyed = request.detail.get("removed", [])
+    say(
+        f"removed {seller_id}: {len(destroyed)} keys destroyed, {sum(entry['files'] for entry in destroyed)} files "
+        f"unlinked, tokens deleted; erasure {request.request_id}, certificate {request.certificate}"
+    )
 
 
 def _token(platform: Platform, seller_id: str, code: str, region: str) -> tuple[str, str]:

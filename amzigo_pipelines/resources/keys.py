@@ -26,7 +26,7 @@ from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.freezes import SellerFrozen, refuse_frozen
 from amzigo_pipelines.resources.keks import KEY_BYTES, KekMissing, KekPurpose, KekStore
 from amzigo_pipelines.resources.rotation import RotationReport, rotate
-from amzigo_pipelines.resources.schema import data_keys
+from amzigo_pipelines.resources.schema import data_keys, sellers
 from amzigo_pipelines.resources.schema import secrets as secrets_table
 from amzigo_pipelines.resources.statements import chunks, put_row
 from amzigo_pipelines.resources.steps import OnStep
@@ -126,7 +126,7 @@ class KeyStore:
         """The one living key of (seller, class, date of death), made when there is none.
 
         Raises:
-            KeyDead: the date has come.
+            KeyDead: the date has come, or the seller was removed.
             SellerFrozen: the seller is frozen.
         """
         return self.keys_for(seller_id, [(key_class, expires_on)])[0]
@@ -142,6 +142,9 @@ class KeyStore:
                 ring = self._ring()
                 found = self._find(seller_id, pairs, connection)
                 missing = [pair for pair in dict.fromkeys(pairs) if pair not in found]
+                removed = sa.select(sellers.c.removed_at).where(sellers.c.seller_id == seller_id)
+                if missing and connection.execute(removed).scalar() is not None:
+                    raise KeyDead(f"seller {seller_id} was removed: nothing new is kept of it")
                 made = [_drafted(seller_id, key_class, expires_on) for key_class, expires_on in missing]
                 self._insert(connection, ring, made)
                 found |= {(key.key_class, key.expires_on): key for key in made}

@@ -47,6 +47,7 @@ class RowMatch:
         is_order: orders by a test of their id; for ids that are known as keyed hashes only.
         is_buyer: buyers by a test of their e-mail address, as `plain_email` gives it.
         buyer_key: a buyer by the pseudonym.
+        is_buyer_key: buyers by a test of their pseudonym.
         is_all: every row of every dataset.
     """
 
@@ -54,6 +55,7 @@ class RowMatch:
     is_order: Test | None = field(default=None, repr=False)
     is_buyer: Test | None = field(default=None, repr=False)
     buyer_key: str | None = field(default=None, repr=False)
+    is_buyer_key: Test | None = field(default=None, repr=False)
     is_all: bool = False
 
     def columns(self, dataset: Dataset) -> tuple[str, ...]:
@@ -78,9 +80,12 @@ class RowMatch:
                 found = pc.or_(found, pc.is_in(ids, pa.array(sorted(self.order_ids), pa.string())))
             if self.is_order is not None:
                 found = pc.or_(found, _tested(ids, self.is_order))
-        if self.buyer_key is not None and BUYER_KEY_COLUMN in there:
+        if BUYER_KEY_COLUMN in there:
             keys = _combined(table, BUYER_KEY_COLUMN)
-            found = pc.or_(found, pc.fill_null(pc.equal(keys, pa.scalar(self.buyer_key)), False))
+            if self.buyer_key is not None:
+                found = pc.or_(found, pc.fill_null(pc.equal(keys, pa.scalar(self.buyer_key)), False))
+            if self.is_buyer_key is not None:
+                found = pc.or_(found, _tested(keys, self.is_buyer_key))
         email = EMAIL_COLUMNS.get(dataset.name, "")
         if self.is_buyer is not None and email in there:
             is_buyer = self.is_buyer

@@ -122,15 +122,17 @@ class Forgotten:
 
     Attributes:
         found: hashes of further orders of erased buyers, seen in the rows so far.
+        match: the rows of the erased.
     """
 
     def __init__(self, seller_id: str, subjects: Iterable[str], keys: KeyStore) -> None:
         self._subjects = frozenset(subjects)
         self.count = len(self._subjects)
         self.found: set[str] = set()
+        self.match = RowMatch()
         if self._subjects:
             self._hashes, self._pseudonymiser = hasher(keys, seller_id), keys.pseudonymiser(seller_id)
-            self._match = RowMatch(is_order=self._is_order, is_buyer=self._is_buyer)
+            self.match = RowMatch(is_order=self._is_order, is_buyer=self._is_buyer, is_buyer_key=self._is_buyer_key)
 
     def taken_off(self, dataset: Dataset, table: pa.Table) -> pa.Table:
         """The rows, those of the erased without personal data and pseudonyms.
@@ -139,7 +141,7 @@ class Forgotten:
         """
         if not self._subjects or len(dataset.families) == 1 or not table.num_rows:
             return table
-        mask = self._match.mask(dataset, table)
+        mask = self.match.mask(dataset, table)
         if not pc.any(mask).as_py():
             return table
         if ORDER_COLUMN in table.column_names:
@@ -158,8 +160,12 @@ class Forgotten:
         return subject in self._subjects or subject in self.found
 
     def _is_buyer(self, email: str) -> bool:
-        key = buyer_key_of(email, self._pseudonymiser)
-        return self._hashes.buyer(email) in self._subjects or self._hashes.buyer_key(key) in self._subjects
+        return self._hashes.buyer(email) in self._subjects or self._is_buyer_key(
+            buyer_key_of(email, self._pseudonymiser)
+        )
+
+    def _is_buyer_key(self, buyer_key: str) -> bool:
+        return self._hashes.buyer_key(buyer_key) in self._subjects
 
 
 def select_subjects(connection: Connection, seller_id: str, scopes: Iterable[Scope]) -> set[str]:
@@ -167,6 +173,19 @@ def select_subjects(connection: Connection, seller_id: str, scopes: Iterable[Sco
     t = tombstones.c
     query = sa.select(t.subject).where(t.seller_id == seller_id, t.kind.in_([str(scope) for scope in scopes]))
     return set(connection.execute(query).scalars())
+
+
+def select_of_request(connection: Connection, request: int, scope: Scope) -> set[str]:
+    """The hashes of a scope whose tombstones a request put up."""
+    t = tombstones.c
+    return set(connection.execute(sa.select(t.subject).where(t.request == request, t.kind == scope)).scalars())
+
+
+def rows_of_request(connection: Connection, request: int) -> list[dict[str, Any]]:
+    """The tombstones of a request, as plain values."""
+    t = tombstones.c
+    query = sa.select(tombstones).where(t.request == request).order_by(t.kind, t.subject)
+    return [dict(row) for row in connection.execute(query).mappings()]
 
 
 def add(

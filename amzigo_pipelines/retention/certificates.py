@@ -61,7 +61,7 @@ _LOCK_WAIT_S = 30.0
 # NIST SP 800-88 names Cryptographic Erase as a technique of Purge under conditions. Those that this code keeps are
 # stated as met. Those about the medium under it can't be seen from here: where a deployment doesn't keep them (a volume
 # with snapshots, a KEK folder in a backup), the technique is Clear for the keys; the certificate says what it hangs on.
-_METHOD = {
+METHOD = {
     "standard": "NIST SP 800-88",
     "technique": "Purge by Cryptographic Erase, then unlinking of the encrypted files",
     "cipher": "AES-256-GCM, Parquet Modular Encryption, one data key for each seller, class and date of death",
@@ -135,6 +135,7 @@ def issue(
     retention_class: str,
     sellers: Sequence[Mapping[str, Any]],
     verification: Mapping[str, Any],
+    method: Mapping[str, Any] = METHOD,
 ) -> Certificate:
     """Sign and record the next certificate, in the caller's transaction; call `write_missing_files` after it.
 
@@ -146,6 +147,7 @@ def issue(
         retention_class: the class.
         sellers: what was destroyed of each; counts, key ids, dates. No personal data.
         verification: what was looked at, and found.
+        method: how it was destroyed.
     """
     c = certificates.c
     last = connection.execute(sa.select(c.number, c.hash).order_by(c.number.desc()).limit(1)).first()
@@ -160,7 +162,7 @@ def issue(
         "issued_at": issued_at.isoformat(),
         "day_of_death": day_of_death.isoformat(),
         "retention_class": str(retention_class),
-        "method": _METHOD,
+        "method": dict(method),
         "sellers": statements,
         "statements_sha256": [statement_hash(statement) for statement in statements],
         "verification": dict(verification),

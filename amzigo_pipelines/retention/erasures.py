@@ -42,6 +42,10 @@ class ErasureBusy(ErasureError):
     is_retryable = True
 
 
+class ErasureUnverified(ErasureError):
+    """What was erased could not be shown to be gone. The request stays running; run it again."""
+
+
 class State(StrEnum):
     """How far a request has come."""
 
@@ -183,7 +187,8 @@ def receive_seller(platform: Platform, seller_id: str, *, actor: str, source: So
     Raises:
         UnknownSeller: there is no such seller.
     """
-    platform.sellers.get(seller_id)
+    if not any(r.seller_id == seller_id and r.scope is Scope.SELLER for r in list_requests(platform, OPEN)):
+        platform.sellers.get(seller_id)
     return _receive(platform, seller_subject(platform, seller_id), source, actor)
 
 

@@ -250,6 +250,9 @@ def _over_since(hold: Hold) -> date:
 
 
 def _secure(platform: Platform, hold: Hold) -> int:
+    if not platform.lake.partitions(hold.seller_id):
+        # Also a seller who has left: looking for somebody would make the seller a key again.
+        return 0
     match = _match(platform, hold)
     days = _days(platform, hold)
     known = {file.source for file in platform.vault.files(hold.number)}
