@@ -10,10 +10,12 @@ import dagster as dg
 from amzigo_pipelines.assets.extraction.assets import extraction_assets
 from amzigo_pipelines.assets.mart_assets import mart_assets
 from amzigo_pipelines.automation import JOBS, SCHEDULES, SENSORS
+from amzigo_pipelines.backup_automation import BACKUP_JOBS, BACKUP_SCHEDULES
 from amzigo_pipelines.quality.key_checks import key_checks
 from amzigo_pipelines.resources.logs import protect_logs
 from amzigo_pipelines.resources.platform import Platform, open_platform
 from amzigo_pipelines.retention.assets import retention_assets
+from amzigo_pipelines.retention.backup_assets import backup_assets
 
 
 def build_definitions(platform: Platform | None = None) -> dg.Definitions:
@@ -34,10 +36,11 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
             *extraction_assets(platform.home.first_day),
             *mart_assets(),
             *retention_assets(platform.home.first_day),
+            *backup_assets(),
         ],
         asset_checks=key_checks(),
-        jobs=list(JOBS),
-        schedules=list(SCHEDULES),
+        jobs=[*JOBS, *BACKUP_JOBS],
+        schedules=[*SCHEDULES, *BACKUP_SCHEDULES],
         sensors=list(SENSORS),
         resources={"platform": dg.ResourceDefinition.hardcoded_resource(platform)},
         # In-process: a step of its own process costs seconds, and runs are the unit that is spread out.

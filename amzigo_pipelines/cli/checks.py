@@ -18,6 +18,9 @@ from amzigo_pipelines.resources.platform import Platform, open_platform
 
 # Below this a day's extraction of a busy seller may not fit.
 MIN_FREE_BYTES = 1_000_000_000
+# A backup is due every day, a drill every week.
+MAX_BACKUP_AGE_DAYS = 2
+MAX_DRILL_AGE_DAYS = 8
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def check_installation() -> list[Finding]:
         ("key ages", _key_ages),
         ("lake", _lake),
         ("certificates", _certificates),
+        ("backups", _backups),
         ("dagster", _dagster),
         ("endpoint", _endpoint),
         ("client secret", _client_secret),
@@ -158,6 +162,27 @@ def _certificates(platform: Platform) -> str:
     from amzigo_pipelines.retention.certificates import verify_chain
 
     return f"{len(verify_chain(platform))} certificates of destruction, signed and in an unbroken chain"
+
+
+def _backups(platform: Platform) -> str:
+    from amzigo_pipelines.retention.backups import newest_backup
+    from amzigo_pipelines.retention.drill import last_drill
+
+    newest, drill, now = newest_backup(platform), last_drill(platform), platform.clock.now()
+    if newest is None:
+        if not platform.home.backup.folder:
+            raise _Soon("none is made: give a folder under [backup] in amzigo.toml, or run 'amzigo backup --to'")
+        raise _Trouble("there is no living backup: 'amzigo backup'")
+    made = f"the newest was made on {newest.created_at:%Y-%m-%d %H:%M} UTC"
+    if drill is not None and not drill.has_passed:
+        raise _Trouble(
+            f"{made}; the last restore drill failed on {drill.finished_at:%Y-%m-%d}: 'amzigo backup --drill'"
+        )
+    if platform.home.backup.folder and (now - newest.created_at).days >= MAX_BACKUP_AGE_DAYS:
+        raise _Trouble(f"{made}, and one is due every day: see why the asset 'backup' fails")
+    if drill is None or (now - drill.finished_at).days > MAX_DRILL_AGE_DAYS:
+        raise _Soon(f"{made}; it was not tried out for {MAX_DRILL_AGE_DAYS} days: 'amzigo backup --drill'")
+    return f"{made}; the last restore drill passed on {drill.finished_at:%Y-%m-%d}"
 
 
 def _dagster(platform: Platform) -> str:

@@ -16,6 +16,7 @@ import typer
 
 from amzigo_pipelines.cli import (
     advertising,
+    backups,
     credentials,
     data,
     dictionary,
@@ -57,6 +58,8 @@ app.command()(dictionary.dictionary)
 app.command()(report.report)
 app.add_typer(retention.app, name="retention")
 app.add_typer(keys.app, name="keys")
+app.command()(backups.backup)
+app.command()(backups.restore)
 
 
 def main() -> None:

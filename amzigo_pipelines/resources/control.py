@@ -86,6 +86,25 @@ class ControlDatabase:
                     schema.installation.insert().values(installation_id=uuid.uuid4().hex, created_at=datetime.now(UTC))
                 )
 
+    def is_there(self) -> bool:
+        """Whether there is a database with an installation in it; one that can't be read counts as there."""
+        if self._is_sqlite:
+            return self._file.exists()
+        with self._clear_errors():
+            if not sa.inspect(self.engine).has_table(schema.installation.name):
+                return False
+        with self.read() as connection:
+            return connection.execute(sa.select(schema.installation.c.installation_id)).first() is not None
+
+    def discard(self) -> None:
+        """Remove the database with all that is in it: only for one that a restore left half made."""
+        if not self._is_sqlite:
+            with self._clear_errors():
+                schema.metadata.drop_all(self.engine)
+            return
+        for suffix in ("", "-journal", "-wal", "-shm"):
+            self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
+
     def installation_id(self) -> str:
         """The id that this database and the lake that belongs to it have in common."""
         with self.read() as connection:

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.addresses import EndpointRefused, check_address
+from amzigo_pipelines.resources.backup_settings import BackupSettings, read_backup_settings
 from amzigo_pipelines.resources.retention_settings import RetentionSettings, read_retention_settings
 
 T = TypeVar("T")
@@ -107,6 +108,7 @@ class Home:
         secrets: where the applications' client ids and secrets are kept.
         retention: how long data lives, and when a sweep stops to ask.
         keys: what protects the key-encryption keys.
+        backup: where backups go and how long they live.
     """
 
     path: Path
@@ -121,6 +123,7 @@ class Home:
     secrets: SecretSettings = field(default_factory=SecretSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     keys: KeySettings = field(default_factory=KeySettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
 
     @property
     def settings_file(self) -> Path:
@@ -205,6 +208,16 @@ def load_home(path: Path | None = None) -> Home:
         raise HomeError(f"{path} is no Amzigo home yet: run 'amzigo init' (or set AMZIGO_HOME to one)") from None
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise HomeError(f"{file} can't be read ({type(error).__name__}): mend it or restore it from a backup") from None
+    return home_of(path, raw)
+
+
+def home_of(path: Path, raw: Mapping[str, Any]) -> Home:
+    """A home from its settings as TOML has them; nothing is looked up on the disk.
+
+    Raises:
+        HomeError: they hold nonsense.
+    """
+    file = path / "amzigo.toml"
     try:
         return Home(
             path=path,
@@ -220,6 +233,7 @@ def load_home(path: Path | None = None) -> Home:
             secrets=_secrets(raw),
             retention=read_retention_settings(raw.get("retention", {})),
             keys=_keys(raw),
+            backup=read_backup_settings(raw.get("backup", {})),
         )
     except ValueError as error:
         raise HomeError(f"{file} has a missing or wrong setting: {error}") from None

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from amzigo_pipelines.resources.ads import AdsPartner
     from amzigo_pipelines.resources.ads_accounts import AdsAccounts
     from amzigo_pipelines.resources.audit import AuditTrail
+    from amzigo_pipelines.resources.backup_keys import BackupKeys
     from amzigo_pipelines.resources.control import ControlDatabase
     from amzigo_pipelines.resources.keks import KekStore
     from amzigo_pipelines.resources.keys import KeyStore
@@ -36,10 +37,12 @@ class Platform:
     Args:
         home: the installation's folder and settings.
         clock: where all parts get the time from.
+        environment: where the keys look up AMZIGO_ROLE and AMZIGO_KEK; the process's own when None.
     """
 
-    def __init__(self, home: Home, clock: Clock | None = None) -> None:
+    def __init__(self, home: Home, clock: Clock | None = None, environment: Mapping[str, str] | None = None) -> None:
         self.home = home
+        self._environment = environment
         self.clock: Clock = clock or SystemClock()
 
     @cached_property
@@ -54,7 +57,7 @@ class Platform:
         """The key-encryption keys."""
         from amzigo_pipelines.resources.keks import KekStore
 
-        return KekStore(self.home, installation_id=self.installation_id)
+        return KekStore(self.home, self._environment, self.installation_id)
 
     def installation_id(self) -> str:
         """Which installation this is; asked of the control database once."""
@@ -63,6 +66,13 @@ class Platform:
     @cached_property
     def _installation_id(self) -> str:
         return self.control.installation_id()
+
+    @cached_property
+    def backup_keys(self) -> BackupKeys:
+        """The keys of backups."""
+        from amzigo_pipelines.resources.backup_keys import BackupKeys
+
+        return BackupKeys(self.home, self.clock, self._environment, self.installation_id)
 
     @cached_property
     def keys(self) -> KeyStore:

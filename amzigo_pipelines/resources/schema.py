@@ -351,3 +351,30 @@ seller_freezes = sa.Table(
     sa.Column("incident_id", sa.String(32), nullable=False),
     sa.Column("frozen_at", Instant, nullable=False),
 )
+
+# Finished backups: what is in each, to compare a restore with.
+backups = sa.Table(
+    "backups",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("backup_id", sa.String(32), nullable=False, unique=True),
+    sa.Column("created_at", Instant, nullable=False),
+    sa.Column("expires_on", sa.Date, nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("files", sa.BigInteger, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON object: by seller and dataset
+)
+
+# Restore drills, also those that failed.
+restore_drills = sa.Table(
+    "restore_drills",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("backup_id", sa.String(32), nullable=False),
+    sa.Column("started_at", Instant, nullable=False),
+    sa.Column("finished_at", Instant, nullable=False),
+    sa.Column("has_passed", sa.Boolean, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON object
+)

@@ -24,6 +24,11 @@ def put_row(connection: Connection, table: sa.Table, key: Mapping[str, Any], val
         connection.execute(table.insert().values(**key, **values))
 
 
+def next_number(connection: Connection, table: sa.Table) -> int:
+    """The number that follows the highest of a table's. Only within a write transaction, where writers take turns."""
+    return int(connection.execute(sa.select(sa.func.max(table.c.number))).scalar() or 0) + 1
+
+
 def chunks(values: Sequence[T]) -> Iterator[Sequence[T]]:
     """The values in pieces that fit into one statement's `IN`."""
     for start in range(0, len(values), _CHUNK):

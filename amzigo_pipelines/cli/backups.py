@@ -1,0 +1,117 @@
+"""`amzigo backup` and `amzigo restore`: what the commands say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from amzigo_pipelines.cli.options import AsJson
+from amzigo_pipelines.cli.output import complain, print_json, say
+
+
+def backup(
+    to: Annotated[
+        Path | None,
+        typer.Option("--to", metavar="FOLDER", help="Where to. Default: folder of [backup] in amzigo.toml."),
+    ] = None,
+    keep_days: Annotated[
+        int | None, typer.Option(min=1, max=365, help="Its keys are destroyed after so many days. Default: 35.")
+    ] = None,
+    drill: Annotated[bool, typer.Option("--drill", help="Restore the newest backup to try it out, make none.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make an encrypted backup.
+
+    Of the books, and of every seller's business and pseudonymous data; no PII and no key-encryption key is in it. Its
+    own keys lie in the KEK folder: keep a copy of that folder's backup-*.key files apart from the backup.
+
+    Example: amzigo backup --to /mnt/backups
+    """
+    from amzigo_pipelines.resources.platform import open_platform
+    from amzigo_pipelines.resources.roles import acting_user
+    from amzigo_pipelines.retention.backups import BackupError, make_backup
+    from amzigo_pipelines.retention.drill import run_drill
+
+    platform = open_platform()
+    if drill:
+        result = run_drill(platform, acting_user())
+        facts = {"backup": result.backup_id, "made_at": result.created_at, "sellers": result.sellers}
+        print_json({**facts, **vars(result.amount)}) if as_json else say(result.sentence)
+        return
+    settings = platform.home.backup
+    folder = to or (Path(settings.folder) if settings.folder else None)
+    if folder is None:
+        raise BackupError("no folder is named: give --to, or folder under [backup] in amzigo.toml")
+    days = settings.keep_days if keep_days is None else keep_days
+    report = make_backup(platform, folder, keep_days=days, actor=acting_user())
+    if report.frozen:
+        complain(f"amzigo: left out, because an incident froze their keys: {', '.join(report.frozen)}")
+    if as_json:
+        print_json(
+            {
+                "backup": report.backup_id,
+                "path": str(report.path),
+                "expires_on": report.expires_on,
+                "bytes": report.bytes,
+                "sellers": len(report.sellers),
+                "left_out": list(report.frozen),
+                "files": report.total.files,
+                "rows": report.total.rows,
+            }
+        )
+        return
+    say(
+        f"backed up {len(report.sellers)} sellers, {report.total.files:,} files and {report.total.rows:,} rows to "
+        f"{report.path} ({report.bytes:,} bytes); it dies on {report.expires_on}"
+    )
+    say(
+        f"without {platform.backup_keys.folder}/backup-*-{report.backup_id[:8]}.key nobody can restore it: keep them "
+        "apart from it"
+    )
+
+
+def restore(
+    archive: Annotated[Path, typer.Argument(help="A file that 'amzigo backup' made.")],
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="The KEK folder's database is lost: end its key-encryption keys.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Restore a backup into a new home.
+
+    Into AMZIGO_HOME, which must not exist yet; the backup's keys are read from the KEK folder (AMZIGO_KEK_DIR, or kek/
+    in the new home). What has died since stays dead.
+
+    Example: AMZIGO_HOME=/srv/new amzigo restore /mnt/backups/amzigo-2026-11-20T033000Z-1a2b3c4d.backup
+    """
+    from amzigo_pipelines.clock import SystemClock
+    from amzigo_pipelines.resources.home import home_path
+    from amzigo_pipelines.retention.restore import restore as restore_backup
+
+    report = restore_backup(archive, home_path(), SystemClock(), take_over=take_over)
+    total = report.total
+    if as_json:
+        print_json(
+            {
+                "backup": report.backup_id,
+                "as_of": report.created_at,
+                "home": str(report.home.path),
+                "sellers": sorted(report.sellers),
+                "dead_sellers": report.dead_sellers,
+                "files": total.files,
+                "rows": total.rows,
+                "open_pii_days": {seller: list(days) for seller, days in report.open_pii_days.items()},
+            }
+        )
+        return
+    say(
+        f"restored {len(report.sellers)} sellers, {total.files:,} files and {total.rows:,} rows into "
+        f"{report.home.path}, as of {report.created_at:%Y-%m-%d %H:%M} UTC"
+    )
+    if report.dead_sellers:
+        say(f"their parts of the backup have died, nothing came back: {', '.join(report.dead_sellers)}")
+    for seller_id, (first, last) in sorted(report.open_pii_days.items()):
+        say(f"next, for living PII: amzigo extract --seller {seller_id} --from {first} --to {last} --dataset orders")
+    say("then: amzigo doctor, and amzigo publish for every seller")

@@ -1,0 +1,86 @@
+"""The assets `backup` and `restore_drill` as Dagster sees them.
+
+Belongs here: metadata, and the translation of reports. Does not belong here: making backups (`backups.py`), trying them
+out (`drill.py`), when they run (`backup_automation.py`).
+"""
+
+# No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.
+
+from pathlib import Path
+
+import dagster as dg
+
+from amzigo_pipelines.resources.failures import explained
+from amzigo_pipelines.resources.labels import PRIVACY_TEAM
+from amzigo_pipelines.retention.backups import BackupError, make_backup
+from amzigo_pipelines.retention.drill import run_drill
+
+_ACTOR = "dagster"
+
+
+def backup_assets() -> list[dg.AssetsDefinition]:
+    """The two assets."""
+
+    @dg.asset(
+        name="backup",
+        group_name="retention",
+        required_resource_keys={"platform"},
+        owners=[PRIVACY_TEAM],
+        kinds={"file"},
+        tags={"retention": "backup"},
+        description=(
+            "One encrypted file of the books and of every seller's business and pseudonymous data, into the folder of "
+            "[backup] in amzigo.toml. It holds no PII, no PII key and no key-encryption key, and dies on its own date: "
+            "its keys are destroyed then, or with the seller who leaves."
+        ),
+    )
+    def backup(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        platform = context.resources.platform
+        with explained():
+            settings = platform.home.backup
+            if not settings.folder:
+                raise BackupError("no folder for backups is set: give one under [backup] in amzigo.toml")
+            report = make_backup(platform, Path(settings.folder), keep_days=settings.keep_days, actor=_ACTOR)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": report.total.rows,
+                "file": report.path.name,
+                "bytes": report.bytes,
+                "files": report.total.files,
+                "sellers": len(report.sellers),
+                "sellers_left_out_frozen": ", ".join(report.frozen) or "none",
+                "expires_on": report.expires_on.isoformat(),
+            }
+        )
+
+    @dg.asset(
+        name="restore_drill",
+        group_name="retention",
+        deps=[backup],
+        required_resource_keys={"platform"},
+        owners=[PRIVACY_TEAM],
+        kinds={"python"},
+        tags={"retention": "backup"},
+        description=(
+            "The newest backup, restored for real into a folder of its own: every file is compared with its SHA-256 "
+            "and opened with its key, files, rows and bytes are compared with the ledger, the chains of audit trail "
+            "and certificates are checked; then it is removed again. A drill that looked at nothing fails."
+        ),
+    )
+    def restore_drill(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
+        with explained():
+            report = run_drill(context.resources.platform, _ACTOR)
+        context.log.info(report.sentence)
+        return dg.MaterializeResult(
+            metadata={
+                "dagster/row_count": report.amount.rows,
+                "backup_made_at": report.created_at.isoformat(),
+                "files_opened": report.amount.files,
+                "bytes": report.amount.bytes,
+                "sellers": report.sellers,
+                "sellers_dead": ", ".join(report.dead_sellers) or "none",
+                "duration_s": report.duration_s,
+            }
+        )
+
+    return [backup, restore_drill]
