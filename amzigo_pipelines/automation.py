@@ -8,7 +8,7 @@ run does.
 # No "from __future__ import annotations" here: Dagster reads the annotations of schedules and sensors itself.
 
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, timedelta
 from zoneinfo import ZoneInfo
 
 import dagster as dg
@@ -151,6 +151,11 @@ def deferred_days(platform: Platform, request: Request) -> tuple[str, date, date
     if request.start is None:
         # A snapshot of the night's day; tomorrow it is past.
         return (names[0], yesterday, yesterday) if request.asked_at.date() > yesterday else None
+    report = DATASETS[names[0]].source.report
+    if report is not None and report.is_weekly and request.end is not None:
+        # Weeks are asked for by dates in UTC, and their rows are of the last day.
+        last = request.end.astimezone(UTC).date()
+        return names[0], last, last
     zone = ZoneInfo(MARKETPLACES[request.marketplace_ids[0]].time_zone)
     first = request.start.astimezone(zone).date()
     last = yesterday if request.end is None else min(yesterday, request.end.astimezone(zone).date())

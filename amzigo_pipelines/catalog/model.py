@@ -97,6 +97,7 @@ class ReportShape:
         cooldown: Amazon makes a report of this type anew no sooner than this after the last.
         is_for_account: True where one report covers all marketplaces of a region; else one is asked for each.
         records: for JSON reports the dotted path of the list of records; empty for tab-separated ones.
+        is_weekly: True where Amazon reports whole weeks only, Sunday to Saturday: a week's rows are of its last day.
         pii_from: what proves that a row's order was not delivered yet, and so when its personal data dies; the first
             that is there counts: `@order` (the order of the row's `order_id`, as the lake knows it), a column, or
             `@day` (the partition's day, for rows that concern no delivery). Where none is there, personal data is not
@@ -108,6 +109,7 @@ class ReportShape:
     cooldown: timedelta = timedelta(0)
     is_for_account: bool = False
     records: str = ""
+    is_weekly: bool = False
     pii_from: tuple[str, ...] = (FROM_DAY,)
 
 

@@ -44,5 +44,8 @@ RATES: Mapping[str, Rate] = {
     "getReport": Rate(2.0, 15),
     "getReports": Rate(0.0222, 10),
     "getReportDocument": Rate(0.0167, 15),
+    # Amazon publishes none for these: what it is asked is kept low.
+    "getItemReviewTopics": Rate(1.0, 1),
+    "getItemReviewTrends": Rate(1.0, 1),
     "getMarketplaceParticipations": Rate(0.016, 15),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from amzigo_pipelines.catalog.account_health import ACCOUNT_HEALTH
 from amzigo_pipelines.catalog.advertising import ADS_CAMPAIGNS, ADS_PRODUCTS
+from amzigo_pipelines.catalog.customer_feedback import REVIEW_TOPICS, REVIEW_TRENDS
 from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
 from amzigo_pipelines.catalog.fba_shipments import FBA_SHIPMENTS
 from amzigo_pipelines.catalog.inventory_ledger import INVENTORY_LEDGER_DETAIL, INVENTORY_LEDGER_SUMMARY
@@ -12,6 +13,8 @@ from amzigo_pipelines.catalog.listings import LISTINGS
 from amzigo_pipelines.catalog.model import CatalogError, Dataset
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
+from amzigo_pipelines.catalog.participations import PARTICIPATIONS
+from amzigo_pipelines.catalog.repeat_purchase import REPEAT_PURCHASE
 from amzigo_pipelines.catalog.returns import FBA_RETURNS, MERCHANT_RETURNS
 from amzigo_pipelines.catalog.seller_feedback import SELLER_FEEDBACK
 
@@ -27,8 +30,12 @@ _ALL = (
     FBA_RETURNS,
     MERCHANT_RETURNS,
     LISTINGS,
+    REVIEW_TOPICS,
+    REVIEW_TRENDS,
+    REPEAT_PURCHASE,
     SELLER_FEEDBACK,
     ACCOUNT_HEALTH,
+    PARTICIPATIONS,
     ADS_CAMPAIGNS,
     ADS_PRODUCTS,
 )

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from amzigo_pipelines.resources.sellers import Seller
     from amzigo_pipelines.resources.spapi_http import Connection
-    from amzigo_pipelines.resources.spapi_library import Answer, ReportsOperations
+    from amzigo_pipelines.resources.spapi_library import Answer, FeedbackOperations, ReportsOperations
 
 # Sections of an order that are given by role, and the role that gives them.
 PERSONAL_SECTIONS = ("BUYER", "RECIPIENT")
@@ -251,6 +251,10 @@ class SellingPartner:
     def reports_of(self, marketplace_id: str) -> ReportsOperations:
         """The library's reports client for the region of a marketplace."""
         return self._calls.library(MARKETPLACES[marketplace_id].region).reports
+
+    def feedback_of(self, marketplace_id: str) -> FeedbackOperations:
+        """The library's customer feedback client for the region of a marketplace."""
+        return self._calls.library(MARKETPLACES[marketplace_id].region).feedback
 
     @property
     def usage(self) -> Usage:

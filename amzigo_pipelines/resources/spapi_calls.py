@@ -181,7 +181,7 @@ class Calls:
                 ) from None
         self._pacer.learn(operation, answer.rate_limit)
         lacking = [name for name, kind in required.items() if not isinstance(answer.payload.get(name), kind)]
-        if lacking:
+        if lacking and not answer.is_without_data:
             raise BadAnswer(asked, f"the answer lacks {', '.join(lacking)}, so it says nothing about the data")
         return answer
 

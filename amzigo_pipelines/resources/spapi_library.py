@@ -22,6 +22,7 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any, Protocol, cast
 
+from sp_api.api import CustomerFeedback as LibraryFeedback
 from sp_api.api import Inventories as LibraryInventories
 from sp_api.api import OrdersV20260101 as LibraryOrders
 from sp_api.api import Reports as LibraryReports
@@ -51,11 +52,13 @@ class Answer:
     Attributes:
         payload: the JSON object; numbers with a fraction as the text that Amazon wrote, never as floats.
         headers: of the answer.
+        is_without_data: Amazon said in so many words that there is not enough data, where an operation has that.
     """
 
     payload: dict[str, Any]
     headers: Mapping[str, str] = field(repr=False)
     character_code: str | None = None  # the library sets it on documents
+    is_without_data: bool = False
 
     @property
     def rate_limit(self) -> float | None:
@@ -215,6 +218,17 @@ class ReportsClient(_Strict, LibraryReports):  # type: ignore[misc]
     """Reports API 2021-06-30."""
 
 
+class FeedbackClient(_Strict, LibraryFeedback):  # type: ignore[misc]
+    """Customer Feedback API 2024-06-01: the one where 204 is an answer. It means "not enough data"."""
+
+    def _check_response(
+        self, res: RawAnswer, res_no_data: bool = False, bulk: bool = False, wrap_list: bool = False
+    ) -> Answer:
+        if res.status_code == 204 and not res.content:
+            return Answer({}, res.headers, is_without_data=True)
+        return super()._check_response(res, res_no_data, bulk, wrap_list)
+
+
 class SellersClient(_Strict, LibrarySellers):  # type: ignore[misc]
     """Sellers API v1."""
 
@@ -256,6 +270,18 @@ class ReportsOperations(Protocol):
 
     def get_report_document(self, document_id: str, **parameters: Any) -> Answer:
         """`getReportDocument`; without `download`, the metadata alone."""
+        ...
+
+
+class FeedbackOperations(Protocol):
+    """What is used of the customer feedback client."""
+
+    def get_item_review_topics(self, asin: str, **parameters: Any) -> Answer:
+        """`getItemReviewTopics`."""
+        ...
+
+    def get_item_review_trends(self, asin: str, **parameters: Any) -> Answer:
+        """`getItemReviewTrends`."""
         ...
 
 
@@ -314,4 +340,5 @@ class Library:
         self.orders = cast(OrdersOperations, client(OrdersClient))
         self.inventories = cast(InventoriesOperations, client(InventoriesClient))
         self.reports = cast(ReportsOperations, client(ReportsClient))
+        self.feedback = cast(FeedbackOperations, client(FeedbackClient))
         self.sellers = cast(SellersOperations, client(SellersClient))

@@ -49,6 +49,8 @@ def create_report(call: Call) -> Answer:
         raise invalid("reportOptions must be an object.")
     if not set(marketplace_ids) <= set(call.profile.marketplace_ids):
         raise Refusal(403, "Unauthorized", "Access to requested resource is denied.")
+    if kind.is_for_brands and not call.profile.is_brand_owner:
+        raise Refusal(403, "Unauthorized", "Access to requested resource is denied.")
     start, end = (parse_instant(str(body[n]), n) if body.get(n) else None for n in ("dataStartTime", "dataEndTime"))
     if start is not None and end is not None and start > end:
         raise invalid("dataStartTime must not be later than dataEndTime.")

@@ -17,7 +17,15 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from amzigo_pipelines.clock import Clock
-from amzigo_pipelines.simulator import api_ads, api_application, api_control, api_inventory, api_orders, api_reports
+from amzigo_pipelines.simulator import (
+    api_ads,
+    api_application,
+    api_control,
+    api_feedback,
+    api_inventory,
+    api_orders,
+    api_reports,
+)
 from amzigo_pipelines.simulator.ads_login import ADS_CLIENT_ID, AdsLogin
 from amzigo_pipelines.simulator.answers import Answer, Refusal, errors
 from amzigo_pipelines.simulator.api_sellers import get_marketplace_participations
@@ -36,6 +44,18 @@ OPERATIONS: tuple[tuple[str, str, str, Operation], ...] = (
     ("searchOrders", "GET", "/orders/2026-01-01/orders", api_orders.search_orders),
     ("getOrder", "GET", "/orders/2026-01-01/orders/{orderId}", api_orders.get_order),
     ("getInventorySummaries", "GET", "/fba/inventory/v1/summaries", api_inventory.get_inventory_summaries),
+    (
+        "getItemReviewTopics",
+        "GET",
+        "/customerFeedback/2024-06-01/items/{asin}/reviews/topics",
+        api_feedback.get_item_review_topics,
+    ),
+    (
+        "getItemReviewTrends",
+        "GET",
+        "/customerFeedback/2024-06-01/items/{asin}/reviews/trends",
+        api_feedback.get_item_review_trends,
+    ),
     ("createReport", "POST", "/reports/2021-06-30/reports", api_reports.create_report),
     ("getReports", "GET", "/reports/2021-06-30/reports", api_reports.get_reports),
     ("getReport", "GET", "/reports/2021-06-30/reports/{reportId}", api_reports.get_report),

@@ -36,6 +36,7 @@ class SellerProfile:
         missing_role: what asking for another one does: `silent` leaves the data out, `forbidden` answers 403.
         regional_tokens: refresh tokens of single regions (`NA`, `EU`, `FE`); `refresh_token` opens the others.
         left_marketplace_ids: those of its marketplaces in which the seller takes part no more.
+        is_brand_owner: whether reports for brand owners are made for it.
 
     Raises:
         ValueError: an unknown marketplace, role or behaviour.
@@ -51,6 +52,7 @@ class SellerProfile:
     missing_role: str = SILENT
     regional_tokens: Mapping[str, str] = field(default_factory=dict, hash=False)
     left_marketplace_ids: frozenset[str] = frozenset()
+    is_brand_owner: bool = True
 
     def __post_init__(self) -> None:
         unknown = [m for m in self.marketplace_ids if m not in MARKETPLACES]

@@ -19,6 +19,7 @@ from amzigo_pipelines.simulator import (
     report_listings,
     report_performance,
     report_planning,
+    report_repeat_purchase,
     report_returns,
     report_stranded,
 )
@@ -35,17 +36,22 @@ class ReportType:
         build: makes the content; None when there is no data, which ends in CANCELLED.
         media_type: of the document.
         is_requestable: False for reports that Amazon makes by itself and that can only be listed.
+        is_for_brands: whether only brand owners may have it.
         charset: of the document, by Python's name; None for that of the first marketplace.
     """
 
     build: Callable[[ReportRequest], str | None]
     media_type: str = "text/plain"
     is_requestable: bool = True
+    is_for_brands: bool = False
     charset: str | None = None
 
 
 REPORT_TYPES: dict[str, ReportType] = {
     "GET_AMAZON_FULFILLED_SHIPMENTS_DATA_GENERAL": ReportType(report_fba_shipments.build),
+    "GET_BRAND_ANALYTICS_REPEAT_PURCHASE_REPORT": ReportType(
+        report_repeat_purchase.build, "application/json", is_for_brands=True, charset="utf-8"
+    ),
     "GET_FBA_FULFILLMENT_CUSTOMER_RETURNS_DATA": ReportType(report_returns.build_fba),
     "GET_FBA_INVENTORY_PLANNING_DATA": ReportType(report_planning.build),
     "GET_FLAT_FILE_ALL_ORDERS_DATA_BY_LAST_UPDATE_GENERAL": ReportType(report_all_orders.build),

@@ -41,9 +41,13 @@ LAKE = {
     "inventory_ledger_summary",
     "inventory_planning",
     "listings",
+    "marketplaces",
     "merchant_returns",
     "order_items",
     "orders",
+    "repeat_purchase",
+    "review_topics",
+    "review_trends",
     "seller_feedback",
     "stranded_inventory",
 }

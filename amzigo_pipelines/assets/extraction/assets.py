@@ -13,12 +13,21 @@ from typing import Any
 
 import dagster as dg
 
-from amzigo_pipelines.assets.extraction.extract import SOURCES, ExtractionResult, SourceSkipped, extract_partitions
+from amzigo_pipelines.assets.extraction.extract import (
+    LAST_SOURCES,
+    SOURCES,
+    ExtractionResult,
+    SourceSkipped,
+    extract_partitions,
+)
 from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, day_and_seller, day_and_seller_of, partition_key
 from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.resources.failures import explained
 from amzigo_pipelines.resources.labels import DATA_TEAM, column_schema, lake_key
+
+# Within a run they wait for nothing, but come after all others.
+_LAST = {"dagster/priority": "-1"}
 
 
 def extraction_assets(first_day: date) -> list[dg.AssetsDefinition]:
@@ -42,6 +51,7 @@ def _from_source(group: Sequence[str], first_day: date) -> dg.AssetsDefinition:
         partitions_def=day_and_seller(first_day),
         backfill_policy=dg.BackfillPolicy.multi_run(max_partitions_per_run=DAYS_PER_RUN),
         required_resource_keys={"platform"},
+        op_tags=_LAST if group in LAST_SOURCES else {},
     )
     def extract(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult[None]]:
         platform = context.resources.platform

@@ -13,8 +13,10 @@ from functools import partial
 from amzigo_pipelines.assets.extraction.advertising import extract_advertising
 from amzigo_pipelines.assets.extraction.inventory import extract_inventory
 from amzigo_pipelines.assets.extraction.orders import extract_orders
+from amzigo_pipelines.assets.extraction.participations import extract_participations
 from amzigo_pipelines.assets.extraction.reports import extract_report, orders_of, windows_of
 from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionRefused, ExtractionResult, SourceSkipped
+from amzigo_pipelines.assets.extraction.reviews import extract_review_topics, extract_review_trends
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
@@ -22,6 +24,7 @@ from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.report_desk import ReportOrder
 
 __all__ = [
+    "LAST_SOURCES",
     "SOURCES",
     "ExtractionRefused",
     "ExtractionResult",
@@ -37,15 +40,24 @@ Extract = Callable[[Extraction, Sequence[date]], Iterator[ExtractionResult]]
 _OWN: dict[tuple[str, ...], Extract] = {
     ("orders", "order_items"): extract_orders,
     ("fba_inventory",): extract_inventory,
+    ("marketplaces",): extract_participations,
     ("ads_campaigns", "ads_products"): extract_advertising,
 }
-_EXTRACTS = _OWN | {
+# One call a product: slow, and after the listings, which say what to ask about.
+_BY_PRODUCT: dict[tuple[str, ...], Extract] = {
+    ("review_topics",): extract_review_topics,
+    ("review_trends",): extract_review_trends,
+}
+_REPORTS: dict[tuple[str, ...], Extract] = {
     (dataset.name,): partial(extract_report, dataset)
     for dataset in DATASETS.values()
     if dataset.source.report is not None
 }
+_EXTRACTS = _OWN | _REPORTS | _BY_PRODUCT
 SOURCES: tuple[tuple[str, ...], ...] = tuple(_EXTRACTS)
 """Datasets that come from the same calls and are committed together."""
+LAST_SOURCES: frozenset[tuple[str, ...]] = frozenset(_BY_PRODUCT)
+"""Sources that are best extracted after all others of a run: they hold nothing up, and profit from what is new."""
 
 
 def extract_partitions(

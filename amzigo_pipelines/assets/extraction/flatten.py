@@ -71,7 +71,7 @@ def flatten_orders(orders: Sequence[Mapping[str, Any]], key: bytes) -> FlatOrder
     places = pa.array(parents, pa.int64())
     for name, source in _inherited().items():
         item_columns[name] = columns[source].take(places)
-    return FlatOrders(_table(ORDERS, columns), _table(ORDER_ITEMS, item_columns), places)
+    return FlatOrders(table_of(ORDERS, columns), table_of(ORDER_ITEMS, item_columns), places)
 
 
 def flatten_inventory(summaries: Sequence[Mapping[str, Any]], marketplace_id: str, taken_at: datetime) -> pa.Table:
@@ -81,7 +81,22 @@ def flatten_inventory(summaries: Sequence[Mapping[str, Any]], marketplace_id: st
         FlattenError: a value of the wrong type, or a summary without SKU.
     """
     columns = _flattener(FBA_INVENTORY.name).columns(summaries)
-    return _table(FBA_INVENTORY, columns | _constants(len(summaries), marketplace_id, taken_at))
+    return table_of(FBA_INVENTORY, columns | _constants(len(summaries), marketplace_id, taken_at))
+
+
+def table_of(dataset: Dataset, columns: Mapping[str, pa.Array]) -> pa.Table:
+    """Columns as a table of the dataset's schema.
+
+    Raises:
+        FlattenError: a row without what identifies it.
+    """
+    for name in dataset.grain:
+        if columns[name].null_count:
+            raise FlattenError(
+                f"{columns[name].null_count} rows for dataset {dataset.name} have no {name}, which is part of what "
+                "identifies a row: Amazon's format has changed, or the answer is damaged; nothing was stored"
+            )
+    return pa.Table.from_arrays([columns[column.name] for column in dataset], schema=dataset.schema)
 
 
 def buyer_keys(emails: pa.Array, key: bytes) -> pa.Array:
@@ -164,16 +179,6 @@ def _constants(rows: int, marketplace_id: str, taken_at: datetime) -> dict[str, 
         "marketplace_id": pa.repeat(pa.scalar(marketplace_id, STRING), rows),
         "taken_at": pa.repeat(pa.scalar(taken_at, INSTANT), rows),
     }
-
-
-def _table(dataset: Dataset, columns: Mapping[str, pa.Array]) -> pa.Table:
-    for name in dataset.grain:
-        if columns[name].null_count:
-            raise FlattenError(
-                f"{columns[name].null_count} rows for dataset {dataset.name} have no {name}, which is part of what "
-                "identifies a row: Amazon's format has changed, or the answer is damaged; nothing was stored"
-            )
-    return pa.Table.from_arrays([columns[column.name] for column in dataset], schema=dataset.schema)
 
 
 @cache

@@ -47,6 +47,8 @@ _DOWNLOAD_TIME_LIMIT_S = 600.0
 # that was interrupted may take to be gone on with. Amazon keeps documents for longer.
 _PRESENT_FRESH_FOR = timedelta(minutes=30)
 _PAST_FRESH_FOR = timedelta(hours=24)
+# Amazon's weeks end on Saturdays, as `date.weekday()` counts.
+_LAST_OF_WEEK = 5
 # What a partition's origin says of data that Amazon neither gave nor denied.
 UNCONFIRMED = "unconfirmed"
 
@@ -73,12 +75,17 @@ def extract_report(dataset: Dataset, extraction: Extraction, days: Sequence[date
         MissingRole: the application may not have it; the sentence names the role and what stays empty.
         SpApiError, FlattenError, LakeWriteError, PartitionBusy: nothing was stored of that window and the later ones.
     """
+    if _shape_of(dataset).is_weekly:
+        yield from _extract_weeks(dataset, extraction, days)
+        return
     for window in windows_of(dataset, days):
         yield from _extract_window(dataset, extraction, window)
 
 
 def windows_of(dataset: Dataset, days: Sequence[date]) -> list[list[date]]:
-    """Days as they are asked for together: at most `window_days`; snapshots one by one."""
+    """Days as they are asked for together: at most `window_days`; snapshots one by one, of weeks the last days."""
+    if _shape_of(dataset).is_weekly:
+        return [[day] for day in days if day.weekday() == _LAST_OF_WEEK]
     size = 1 if dataset.source.is_snapshot else dataset.source.window_days
     return [list(days[start : start + size]) for start in range(0, len(days), size)]
 
@@ -92,6 +99,12 @@ def orders_of(dataset: Dataset, extraction: Extraction, window: Sequence[date]) 
         start, end, not_before, fresh_for = None, None, None, _PRESENT_FRESH_FOR
         if dataset.source.is_snapshot:
             not_before = local_midnight(window[0], "UTC")
+        elif shape.is_weekly:
+            if not _is_over(window[-1], marketplace_ids, now):
+                continue
+            # Amazon takes the dates alone, and takes them in UTC.
+            start = local_midnight(window[-1] - timedelta(days=6), "UTC")
+            end = local_midnight(window[-1] + timedelta(days=1), "UTC") - timedelta(seconds=1)
         else:
             start, after = local_midnight(window[0], zone), local_midnight(window[-1] + timedelta(days=1), zone)
             # Both edges are inclusive. Without an end the report goes up to the moment at which it is made.
@@ -113,8 +126,26 @@ def orders_of(dataset: Dataset, extraction: Extraction, window: Sequence[date]) 
     return orders
 
 
-def _extract_window(dataset: Dataset, extraction: Extraction, window: Sequence[date]) -> Iterator[ExtractionResult]:
-    if dataset.source.is_snapshot:
+def _extract_weeks(dataset: Dataset, extraction: Extraction, days: Sequence[date]) -> Iterator[ExtractionResult]:
+    """Whole weeks, in the partitions of their last days. The other days' are empty and say why, so none is missing."""
+    for day in days:
+        window_of(day, extraction.clock)
+        if day.weekday() == _LAST_OF_WEEK:
+            told = f"{day - timedelta(days=6)} to {day}, in the time zone of each marketplace"
+            yield from _extract_window(dataset, extraction, [day], {day: told})
+        else:
+            told = f"no week ends on {day} (a {day:%A}, weeks end on Saturdays): nothing was asked for"
+            with extraction.writer(day, [dataset], {"empty": "no week ends on this day"}) as writer:
+                pass
+            yield from results_of(writer.committed, extraction.partner, (), told)
+
+
+def _extract_window(
+    dataset: Dataset, extraction: Extraction, window: Sequence[date], told: Mapping[date, str] | None = None
+) -> Iterator[ExtractionResult]:
+    if told is not None:
+        pass
+    elif dataset.source.is_snapshot:
         told = {day: snapshot_window(check_snapshot_day(dataset.name, day, extraction.clock)) for day in window}
     else:
         for day in window:
@@ -220,14 +251,15 @@ def _unfinished(extraction: Extraction, window: Iterable[date]) -> dict[date, li
     now: datetime = extraction.clock.now()
     found: dict[date, list[str]] = {}
     for day in window:
-        open_in = [
-            MARKETPLACES[m].country
-            for m in extraction.partner.marketplace_ids
-            if local_midnight(day + timedelta(days=1), MARKETPLACES[m].time_zone) > now
-        ]
+        open_in = [MARKETPLACES[m].country for m in extraction.partner.marketplace_ids if not _is_over(day, (m,), now)]
         if open_in:
             found[day] = [f"not over yet in {', '.join(open_in)}: the rest comes with the next day's extraction"]
     return found
+
+
+def _is_over(day: date, marketplace_ids: Iterable[str], now: datetime) -> bool:
+    """Whether a day has ended in all of some marketplaces."""
+    return all(local_midnight(day + timedelta(days=1), MARKETPLACES[m].time_zone) <= now for m in marketplace_ids)
 
 
 def _scopes(partner: SellingPartner, shape: ReportShape) -> list[tuple[str, ...]]:
