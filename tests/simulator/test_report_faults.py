@@ -6,7 +6,7 @@ import gzip
 import json
 import re
 import zlib
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -24,7 +24,15 @@ from .report_kit import PLAIN, report, rows_of, running, text_of
 LISTINGS, SHIPMENTS = "GET_MERCHANT_LISTINGS_ALL_DATA", "GET_AMAZON_FULFILLED_SHIPMENTS_DATA_GENERAL"
 DAILY = {"aggregateByLocation": "COUNTRY", "aggregatedByTimePeriod": "DAILY"}
 START = NOW - timedelta(days=30)
+# Types that want whole weeks: the two before NOW, a Monday.
+WEEKS = (datetime(2026, 1, 18, tzinfo=UTC), datetime(2026, 1, 31, 23, 59, 59, tzinfo=UTC))
+WEEKLY = {"GET_BRAND_ANALYTICS_REPEAT_PURCHASE_REPORT": {"reportPeriod": "WEEK"}}
 MADE_BY_AMAZON = {name for name, kind in REPORT_TYPES.items() if not kind.is_requestable}
+
+
+def asked(kind: str) -> tuple[datetime, datetime, dict[str, str]]:
+    """Window and options with which a type is asked for."""
+    return (*WEEKS, WEEKLY[kind]) if kind in WEEKLY else (START, NOW, DAILY)
 
 
 @pytest.mark.parametrize("seller_id", ["NORTH", "EUROPE", "FAREAST"])
@@ -32,11 +40,12 @@ MADE_BY_AMAZON = {name for name, kind in REPORT_TYPES.items() if not kind.is_req
 def test_every_type_answers_in_every_region(server: SimulatorServer, world: World, seller_id: str, kind: str) -> None:
     client = Client(server.url, world.profile(seller_id))
     market = MARKETPLACES[client.seller.marketplace_ids[0]]
-    found = report(client, kind, START, NOW, reportOptions=DAILY)
+    start, end, options = asked(kind)
+    found = report(client, kind, start, end, reportOptions=options)
     if found["processingStatus"] == "CANCELLED":
         assert kind in ("GET_SELLER_FEEDBACK_DATA", "GET_STRANDED_INVENTORY_UI_DATA"), "too rare for a small world"
         return
-    text = text_of(client, kind, START, NOW, reportOptions=DAILY)
+    text = text_of(client, kind, start, end, reportOptions=options)
     if REPORT_TYPES[kind].media_type == "application/json":
         assert json.loads(text)
         return
@@ -52,10 +61,11 @@ def test_every_type_answers_in_every_region(server: SimulatorServer, world: Worl
 @pytest.mark.parametrize("kind", sorted(set(REPORT_TYPES) - MADE_BY_AMAZON))
 def test_the_same_world_gives_the_same_report(world: World, kind: str) -> None:
     texts = []
+    start, end, options = asked(kind)
     for _ in range(2):
         with running(World(world.config), "NORTH") as (_server, (client,)):
-            if report(client, kind, START, NOW, reportOptions=DAILY)["processingStatus"] == "DONE":
-                texts.append(text_of(client, kind, START, NOW, reportOptions=DAILY))
+            if report(client, kind, start, end, reportOptions=options)["processingStatus"] == "DONE":
+                texts.append(text_of(client, kind, start, end, reportOptions=options))
     assert len(set(texts)) <= 1 and len(texts) in (0, 2)
 
 
