@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timedelta
-from enum import StrEnum
 from functools import cached_property
 
 import pyarrow as pa
 
+from amzigo_pipelines.catalog.periods import LONGEST_DAYS as LONGEST_DAYS
+from amzigo_pipelines.catalog.periods import PERIOD_DAYS as PERIOD_DAYS
+from amzigo_pipelines.catalog.periods import RetentionClass as RetentionClass
 from amzigo_pipelines.errors import AmzigoError
 
 STRING = pa.string()
@@ -29,29 +31,6 @@ MONEY = pa.decimal128(18, 4)
 
 class CatalogError(AmzigoError):
     """A dataset is not declared as the catalog demands; the message names the dataset and the column."""
-
-
-class RetentionClass(StrEnum):
-    """How long a column's data may live; the value is used in file names, keys and tags."""
-
-    PII = "pii"
-    PSEUDONYM = "pseudonym"
-    BUSINESS = "business"
-
-
-# Days that data of a class may live. PII: Amazon's Data Protection Policy, 30 days after delivery. Business: the
-# same policy's 18 months. Pseudonyms: our own choice between the two.
-PERIOD_DAYS: dict[RetentionClass, int] = {
-    RetentionClass.PII: 30,
-    RetentionClass.PSEUDONYM: 365,
-    RetentionClass.BUSINESS: 548,
-}
-# What an installation may choose at most. Less is always allowed.
-LONGEST_DAYS: dict[RetentionClass, int] = {
-    RetentionClass.PII: 30,
-    RetentionClass.PSEUDONYM: 548,
-    RetentionClass.BUSINESS: 548,
-}
 
 
 @dataclass(frozen=True)

@@ -25,12 +25,12 @@ def status(as_json: AsJson = False) -> None:
     For every seller and class: how many keys are alive, the day the next one dies, and how many should be dead.
     """
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.retention.sweep import status as retention_status
+    from amzigo_pipelines.retention.outlook import status as retention_status
 
     records = [
         {
             "seller": line.seller_id,
-            "class": str(line.retention_class),
+            "class": str(line.key_class),
             "keys alive": line.keys_alive,
             "next death": line.next_death,
             "overdue": line.overdue,
@@ -50,7 +50,7 @@ def plan(as_of: AsOf = None, as_json: AsJson = False) -> None:
     """
     from amzigo_pipelines.clock import today
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.retention.sweep import plan as retention_plan
+    from amzigo_pipelines.retention.outlook import plan as retention_plan
 
     platform = open_platform()
     day = as_of or today(platform.clock)

@@ -7,7 +7,10 @@ durable (`lake_writer.py`, `warehouse.py`, `keks.py`).
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
 from pathlib import Path
+
+_FEW_FOLDERS = 64
 
 
 def sync_file(path: Path) -> None:
@@ -18,6 +21,19 @@ def sync_file(path: Path) -> None:
 def sync_folder(folder: Path) -> None:
     """Make a folder's entries durable."""
     _sync(folder)
+
+
+def sync_folders(folders: Collection[Path]) -> None:
+    """Make many folders' entries durable; those that are gone have none.
+
+    Beyond a few one `sync` of all disks is much cheaper: 30,000 folders one by one take minutes on a journaling disk.
+    """
+    if len(folders) > _FEW_FOLDERS:
+        os.sync()
+        return
+    for folder in folders:
+        if folder.is_dir():
+            _sync(folder)
 
 
 def make_folders(root: Path, folder: Path) -> None:

@@ -3,8 +3,9 @@
 Belongs here: making, opening, listing and destroying data keys and secrets. Does not belong here: when keys are due
 (`retention/`), KEK files (`keks.py`), and exchanging the KEK under them (`rotation.py`).
 
-A key is dead when its date has come, whether or not anything swept it, and when it was destroyed. Its row stays as a
-tombstone. The wrapping authenticates id, seller, class and date: a row edited to live longer opens nothing.
+A key is dead when its date has come, whether or not anything swept it, and when it was destroyed. A clock set back
+before a day on which retention ran wakes no key. The row of a destroyed key stays as a tombstone. The wrapping
+authenticates id, seller, class and date: a row edited to live longer opens nothing.
 """
 
 from __future__ import annotations
@@ -20,10 +21,11 @@ from typing import Any, TypeVar
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from amzigo_pipelines.clock import Clock, today
+from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.freezes import SellerFrozen, refuse_frozen
+from amzigo_pipelines.resources.high_water import day_in_force
 from amzigo_pipelines.resources.keks import KEY_BYTES, KekMissing, KekPurpose, KekStore
 from amzigo_pipelines.resources.rotation import RotationReport, rotate
 from amzigo_pipelines.resources.schema import data_keys, sellers
@@ -134,8 +136,10 @@ class KeyStore:
     def keys_for(self, seller_id: str, wanted: Sequence[tuple[str, date]]) -> list[DataKey]:
         """As `key_for`, for several (class, date of death) in one transaction, in the order asked."""
         pairs = [(KeyClass(key_class), expires_on) for key_class, expires_on in wanted]
+        with self._control.read() as connection:
+            now_on = day_in_force(connection, self._clock)
         for key_class, expires_on in pairs:
-            self._refuse_past(f"a {key_class} key of seller {seller_id}", expires_on)
+            _refuse_past(f"a {key_class} key of seller {seller_id}", expires_on, now_on)
         found = self._retry_after_rotation(lambda: self._find(seller_id, pairs))
         if len(found) < len(set(pairs)):
             with self._control.transaction() as connection:
@@ -177,6 +181,7 @@ class KeyStore:
             with self._control.read() as connection:
                 row = connection.execute(sa.select(data_keys).where(data_keys.c.key_id == key_id)).first()
                 frozen = None if row is None else _freeze_of(connection, row.seller_id)
+                now_on = day_in_force(connection, self._clock)
             if row is None:
                 raise KeyUnknown(
                     f"there is no key {key_id}: the control database is not the one that belongs to the data"
@@ -185,7 +190,7 @@ class KeyStore:
             if row.destroyed_at is not None or row.wrapped is None:
                 since = row.destroyed_at.date().isoformat() if row.destroyed_at else "an unknown day"
                 raise KeyDead(f"the {what} was destroyed on {since}: what it opened is gone for good")
-            self._refuse_past(f"the {what}", row.expires_on)
+            _refuse_past(f"the {what}", row.expires_on, now_on)
             if frozen is not None:
                 raise frozen
             return self._unwrap(self._ring(), row)
@@ -207,12 +212,13 @@ class KeyStore:
         def load() -> dict[str, DataKey]:
             rows: list[sa.Row[Any]] = []
             with self._control.read() as connection:
+                now_on = day_in_force(connection, self._clock)
                 for chunk in chunks(sorted(set(key_ids))):
                     rows += connection.execute(
                         sa.select(data_keys).where(
                             data_keys.c.key_id.in_(chunk),
                             data_keys.c.wrapped.is_not(None),
-                            data_keys.c.expires_on > today(self._clock),
+                            data_keys.c.expires_on > now_on,
                         )
                     )
                 if not even_frozen:
@@ -376,10 +382,6 @@ class KeyStore:
         secret = ring.unwrap(row.kek_purpose, row.kek_version, context, row.wrapped, f"key {row.key_id}")
         return DataKey(row.key_id, row.seller_id, KeyClass(row.key_class), row.expires_on, secret)
 
-    def _refuse_past(self, what: str, expires_on: date) -> None:
-        if expires_on <= today(self._clock):
-            raise KeyDead(f"{what} is dead since {expires_on.isoformat()}: what it opens must not be read or written")
-
     def _records(self, *conditions: sa.ColumnElement[bool], seller_id: str | None) -> list[KeyRecord]:
         c = data_keys.c
         query = sa.select(
@@ -415,3 +417,8 @@ def _freeze_of(connection: Connection, seller_id: str) -> SellerFrozen | None:
 
 def _drafted(seller_id: str, key_class: KeyClass, expires_on: date) -> DataKey:
     return DataKey(uuid.uuid4().hex, seller_id, key_class, expires_on, secrets.token_bytes(KEY_BYTES))
+
+
+def _refuse_past(what: str, expires_on: date, now_on: date) -> None:
+    if expires_on <= now_on:
+        raise KeyDead(f"{what} is dead since {expires_on.isoformat()}: what it opens must not be read or written")

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.resources.control import ControlDatabase
-from amzigo_pipelines.resources.durability import sync_folder
+from amzigo_pipelines.resources.durability import sync_folder, sync_folders
 from amzigo_pipelines.resources.lake_files import (
     CURRENT,
     DESTROYED,
@@ -142,9 +142,7 @@ def destroy_files(lake_dir: Path, control: ControlDatabase, clock: Clock, files:
         except OSError as error:
             failed[file.path] = error.strerror or type(error).__name__
         folders.add(path.parent)
-    for folder in folders:
-        if folder.is_dir():
-            sync_folder(folder)
+    sync_folders(folders)
     gone = [file.path for file in files if file.path not in failed]
     with control.transaction() as connection:
         for chunk in chunks(gone):

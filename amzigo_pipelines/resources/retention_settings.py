@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from amzigo_pipelines.catalog.model import LONGEST_DAYS, PERIOD_DAYS, RetentionClass
+from amzigo_pipelines.catalog.periods import LONGEST_DAYS, PERIOD_DAYS, RetentionClass
 
 _WHY = {
     RetentionClass.PII: "Amazon allows buyers' data for 30 days after delivery at most",

@@ -168,6 +168,14 @@ marts = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),  # JSON object: rows by table, partition versions it was built from
 )
 
+# The latest day on which retention ran. A clock that shows an earlier one is not believed.
+high_water = sa.Table(
+    "high_water",
+    metadata,
+    sa.Column("name", sa.String(16), primary_key=True),
+    sa.Column("day", sa.Date, nullable=False),
+)
+
 # The retention ledger: one row a run over (class, date of death, seller), also one that found nothing.
 retention_runs = sa.Table(
     "retention_runs",

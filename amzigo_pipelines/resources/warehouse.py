@@ -67,6 +67,7 @@ __all__ = [
 ]
 
 _ATTEMPTS = 3
+_PUBLISH_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -259,6 +260,45 @@ class Warehouse:
             )
         return published
 
+    def discard_dead(self, seller_id: str) -> None:
+        """Remove a seller's published file if its key is dead, and what a killed publish left; the living one stays.
+
+        Raises:
+            PublishBusy: a publish of this seller has been running for a minute.
+            WarehouseError: a file can't be removed.
+        """
+        check_seller_id(seller_id)
+        with self._alone(seller_id, wait_s=_PUBLISH_S), self._clear_disk_errors():
+            living = self._living(seller_id)
+            if living is None:
+                forget_published(self._control, seller_id)
+            self._sweep(seller_id, living)
+            if self._folder(seller_id).is_dir():
+                sync_folder(self._folder(seller_id))
+
+    def remains(self, seller_id: str) -> list[str]:
+        """What lies in a seller's folders that is not its published file under a living key; names of files.
+
+        Raises:
+            PublishBusy: a publish of this seller has been running for a minute.
+            WarehouseError: a folder can't be read.
+        """
+        check_seller_id(seller_id)
+        with self._alone(seller_id, wait_s=_PUBLISH_S), self._clear_disk_errors():
+            living = self._living(seller_id)
+            folders = [folder for folder in (self._folder(seller_id), self._spill_dir(seller_id)) if folder.exists()]
+            files = [file for folder in folders for file in folder.iterdir()]
+            return [file.name for file in files if living is None or file != living.path]
+
+    def _living(self, seller_id: str) -> PublishedMart | None:
+        """The published file if its key lives; whether it may be opened by this role now is not asked."""
+        published = self.published(seller_id)
+        if published is None:
+            return None
+        dates = {record.key_id: record.expires_on for record in self._keys.alive(seller_id)}
+        dies_on = dates.get(published.key_id)
+        return published if dies_on is not None and dies_on > today(self._clock) else None
+
     def _open(self, published: Sequence[PublishedMart]) -> duckdb.DuckDBPyConnection:
         connection = open_session(None, self._memory_limit)
         try:
@@ -282,9 +322,9 @@ class Warehouse:
         shutil.rmtree(self._spill_dir(seller_id), ignore_errors=True)
 
     @contextmanager
-    def _alone(self, seller_id: str) -> Iterator[None]:
+    def _alone(self, seller_id: str, wait_s: float = 0.0) -> Iterator[None]:
         try:
-            with exclusive(self._home.lock_dir, f"publish-{seller_id}"):
+            with exclusive(self._home.lock_dir, f"publish-{seller_id}", wait_s):
                 yield
         except LockBusy:
             raise PublishBusy(

@@ -99,6 +99,11 @@ def file_name(number: int, day_of_death: date) -> str:
     return f"{number:06d}-{day_of_death.isoformat()}.json"
 
 
+def is_file_name(name: str) -> bool:
+    """Whether a name is one that certificates' files have."""
+    return _FILE.fullmatch(name) is not None
+
+
 def canonical(body: dict[str, Any]) -> bytes:
     """The one form of a JSON object of which hashes are taken."""
     return json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
@@ -207,7 +212,7 @@ def verify_folder(folder: Path, public_key: Ed25519PublicKey | Path) -> list[Cer
     key = load_public_key(public_key) if isinstance(public_key, Path) else public_key
     found = []
     try:
-        paths = sorted(path for path in folder.iterdir() if _FILE.fullmatch(path.name))
+        paths = sorted(path for path in folder.iterdir() if is_file_name(path.name))
     except OSError as error:
         raise CertificateError(f"the certificates in {folder} can't be listed ({error.strerror})") from None
     for path in paths:

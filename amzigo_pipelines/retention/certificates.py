@@ -39,6 +39,7 @@ from amzigo_pipelines.retention.certificate_format import (
     certificate_of,
     check_signature,
     file_name,
+    is_file_name,
     load_public_key,
     signed_bytes,
     statement_hash,
@@ -106,6 +107,24 @@ def ensure_signing_key(platform: Platform) -> Path:
         if not path.exists():
             _write(path, private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
     return path
+
+
+def public_key(platform: Platform) -> Ed25519PublicKey:
+    """The public key in the certificates' folder.
+
+    Raises:
+        CertificateError: it isn't there, or is none.
+    """
+    return load_public_key(platform.home.certificate_dir / PUBLIC_KEY_FILE)
+
+
+def newest_file(platform: Platform) -> Path | None:
+    """The certificate file with the highest number, unchecked; None when there is none."""
+    try:
+        paths = [path for path in platform.home.certificate_dir.iterdir() if is_file_name(path.name)]
+    except OSError:
+        return None
+    return max(paths, key=lambda path: int(path.name.partition("-")[0]), default=None)
 
 
 def signing_key(platform: Platform) -> Ed25519PrivateKey:

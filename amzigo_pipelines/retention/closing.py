@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from amzigo_pipelines.catalog.model import RetentionClass
+from amzigo_pipelines.resources.keys import KeyClass
 from amzigo_pipelines.resources.lake_files import DESTROYED, LakeFile
-from amzigo_pipelines.resources.schema import lake_files
+from amzigo_pipelines.resources.schema import data_keys, lake_files
 from amzigo_pipelines.resources.statements import chunks
 from amzigo_pipelines.retention import ledger
 from amzigo_pipelines.retention.certificates import Certificate, issue, signing_key, write_missing_files
@@ -60,7 +61,8 @@ def close(
     """
     private_key = signing_key(platform)
     files = {seller_id: _destroyed_files(platform, run) for seller_id, run in work.items()}
-    statements = [_statement(run, files[seller_id]) for seller_id, run in work.items()]
+    mart_keys = _mart_keys(platform, [key_id for run in work.values() for key_id in run.keys])
+    statements = [_statement(run, files[seller_id], mart_keys) for seller_id, run in work.items()]
     verification = {
         "result": "passed",
         "keys_refused": sum(len(run.keys) for run in work.values()),
@@ -109,7 +111,17 @@ def _destroyed_files(platform: Platform, run: Run) -> list[LakeFile]:
     return [found[path] for path in sorted(found)]
 
 
-def _statement(run: Run, files: Sequence[LakeFile]) -> dict[str, Any]:
+def _mart_keys(platform: Platform, key_ids: Sequence[str]) -> set[str]:
+    k = data_keys.c
+    found: set[str] = set()
+    with platform.control.read() as connection:
+        for chunk in chunks(key_ids):
+            these = sa.and_(k.key_id.in_(chunk), k.key_class == str(KeyClass.MART))
+            found.update(connection.execute(sa.select(k.key_id).where(these)).scalars())
+    return found
+
+
+def _statement(run: Run, files: Sequence[LakeFile], mart_keys: set[str]) -> dict[str, Any]:
     """What a certificate says of one seller. No path and no personal data."""
     keys: dict[str, list[str]] = {}
     for key_id, expires_on in sorted(run.keys.items(), key=lambda item: (item[1], item[0])):
@@ -121,6 +133,7 @@ def _statement(run: Run, files: Sequence[LakeFile]) -> dict[str, Any]:
         "seller": run.seller_id,
         "key_ids_by_day_of_death": keys,
         "keys": len(run.keys),
+        "mart_keys": len(mart_keys.intersection(run.keys)),
         "partition_days_by_dataset": {dataset: sorted(days) for dataset, days in partitions.items()},
         "partitions": sum(len(days) for days in partitions.values()),
         "first_partition_day": min((file.day.isoformat() for file in files), default=None),
@@ -128,4 +141,5 @@ def _statement(run: Run, files: Sequence[LakeFile]) -> dict[str, Any]:
         "files": len(files),
         "rows": sum(file.rows for file in files),
         "bytes": sum(file.bytes for file in files),
+        **({"confirmed_by": run.confirmed_by} if run.confirmed_by else {}),
     }

@@ -17,6 +17,7 @@ from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.keys import KeyClass
 from amzigo_pipelines.resources.lake_files import DESTROYED, LakeFile
 from amzigo_pipelines.resources.schema import data_keys, lake_files
 
@@ -28,12 +29,24 @@ class Due:
     Attributes:
         seller_id: whose.
         keys: date of death by key id; keys not destroyed yet.
+        mart_keys: the same of mart files whose date has come, for the classes that marts hold.
         files: files of the class not destroyed yet, also replaced ones that still wait to be unlinked.
     """
 
     seller_id: str
     keys: dict[str, date] = field(default_factory=dict)
+    mart_keys: dict[str, date] = field(default_factory=dict)
     files: list[LakeFile] = field(default_factory=list)
+
+
+def holds_marts(retention_class: RetentionClass) -> bool:
+    """Whether marts hold data of a class: then what is due of it takes the marts' due keys along."""
+    return retention_class is not RetentionClass.PII
+
+
+def kek_purposes(retention_class: RetentionClass) -> tuple[str, ...]:
+    """The key-encryption keys above what a sweep of a class destroys: exchanged, so that no copy revives it."""
+    return (str(retention_class), "mart") if holds_marts(retention_class) else (str(retention_class),)
 
 
 def due(
@@ -84,6 +97,14 @@ def _due(
     )
     for key_id, seller_id, expires_on in rows:
         found.setdefault(seller_id, Due(seller_id)).keys[key_id] = expires_on
+    if holds_marts(retention_class):
+        marts = sa.select(k.key_id, k.seller_id, k.expires_on).where(
+            k.key_class == str(KeyClass.MART), k.expires_on <= as_of, k.destroyed_at.is_(None)
+        )
+        if seller_ids is not None:
+            marts = marts.where(k.seller_id.in_(sorted(set(seller_ids))))
+        for key_id, seller_id, expires_on in connection.execute(marts.order_by(k.expires_on, k.key_id)):
+            found.setdefault(seller_id, Due(seller_id)).mart_keys[key_id] = expires_on
     for file in files_of(connection, sa.and_(*in_family, sa.or_(f.expires_on <= as_of, f.key_id.in_(late_keys)))):
         found.setdefault(file.seller_id, Due(file.seller_id)).files.append(file)
     return dict(sorted(found.items()))

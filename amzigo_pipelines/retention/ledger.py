@@ -2,13 +2,15 @@
 
 Belongs here: the rows of `retention_runs`. Does not belong here: when to write them (`sweep.py`).
 
-A row is `pending` before anything of it is destroyed, `failed` when it was destroyed but not verified, `certified` at
-the end. An unfinished row says all that the next run needs: key ids, files, and the other families' counts before.
+A row is `stopped` when the guard kept a sweep from a seller, `pending` before anything of it is destroyed, `failed`
+when it was destroyed but not verified, `certified` at the end. An unfinished row says all that the next run needs: key
+ids, files, and the other families' counts before.
 """
 
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -19,10 +21,12 @@ from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.high_water import raise_high_water
 from amzigo_pipelines.resources.lake_files import is_lake_path
 from amzigo_pipelines.resources.schema import retention_runs
 
 PENDING, FAILED, CERTIFIED, NOTHING_DUE = "pending", "failed", "certified", "nothing_due"
+STOPPED = "stopped"
 OPEN = (PENDING, FAILED)
 EVERYONE = "*"
 
@@ -37,6 +41,7 @@ class Run:
         as_of: the sweep's day.
         keys: keys to destroy: date of death by key id.
         files: paths of files to unlink.
+        confirmed_by: who confirmed it when the guard would have stopped it; None where it would not have.
         before: the other families' files of the same partitions as they were: path -> rows in the books, bytes on disk
             (None where the file was missing already).
     """
@@ -47,6 +52,7 @@ class Run:
     keys: dict[str, date]
     files: set[str]
     before: dict[str, tuple[int, int | None]]
+    confirmed_by: str | None = None
 
     def earliest_death(self, default: date) -> date:
         """The earliest date of death of its keys and files; `default` when there are none."""
@@ -60,6 +66,7 @@ class Run:
             "keys": {key_id: expires_on.isoformat() for key_id, expires_on in sorted(self.keys.items())},
             "files": sorted(self.files),
             "before": dict(sorted(self.before.items())),
+            **({"confirmed_by": self.confirmed_by} if self.confirmed_by else {}),
         }
         return json.dumps(parts, separators=(",", ":"))
 
@@ -85,6 +92,7 @@ def open_runs(control: ControlDatabase, retention_class: str, seller_ids: Collec
                 keys={key_id: date.fromisoformat(text) for key_id, text in detail["keys"].items()},
                 files=set(detail["files"]),
                 before={path: (rows_, bytes_) for path, (rows_, bytes_) in detail["before"].items()},
+                confirmed_by=detail.get("confirmed_by"),
             )
         )
     return found
@@ -95,6 +103,7 @@ def begin(control: ControlDatabase, clock: Clock, retention_class: str, runs: Se
     if not runs:
         return
     with control.transaction() as connection:
+        raise_high_water(connection, clock)
         connection.execute(retention_runs.insert(), [_row(run, clock, retention_class, PENDING) for run in runs])
 
 
@@ -120,7 +129,9 @@ def certify(connection: Connection, clock: Clock, run: Run, number: int, *, keys
             keys_destroyed=keys,
             files_destroyed=files,
             rows_destroyed=rows,
-            detail=json.dumps({"certificate": number}),
+            detail=json.dumps(
+                {"certificate": number, **({"confirmed_by": run.confirmed_by} if run.confirmed_by else {})}
+            ),
         )
     )
 
@@ -134,8 +145,32 @@ def record_nothing(control: ControlDatabase, clock: Clock, retention_class: str,
     """Note a sweep that found nothing: that nothing was due is a fact that auditors ask for, too."""
     run = Run(run_id, EVERYONE, as_of, {}, set(), {})
     with control.transaction() as connection:
+        raise_high_water(connection, clock)
         row = _row(run, clock, retention_class, NOTHING_DUE) | {"finished_at": clock.now(), "detail": "{}"}
         connection.execute(retention_runs.insert().values(row))
+
+
+def record_stopped(
+    control: ControlDatabase, clock: Clock, retention_class: str, as_of: date, seller_ids: Collection[str]
+) -> None:
+    """Note that the guard kept a sweep from some sellers."""
+    with control.transaction() as connection:
+        raise_high_water(connection, clock)
+        for seller_id in seller_ids:
+            run = Run(uuid.uuid4().hex, seller_id, as_of, {}, set(), {})
+            row = _row(run, clock, retention_class, STOPPED) | {"finished_at": clock.now(), "detail": "{}"}
+            connection.execute(retention_runs.insert().values(row))
+
+
+def last_ended(control: ControlDatabase, retention_class: str) -> datetime | None:
+    """When the latest sweep of a class began that came to its end; None when none ever did."""
+    c = retention_runs.c
+    query = sa.select(sa.func.max(c.started_at)).where(
+        c.retention_class == retention_class, c.state.in_((CERTIFIED, NOTHING_DUE))
+    )
+    with control.read() as connection:
+        found: datetime | None = connection.execute(query).scalar()
+    return found
 
 
 def last_instant(control: ControlDatabase) -> datetime | None:

@@ -14,9 +14,11 @@ import sqlalchemy as sa
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.clock import today
+from amzigo_pipelines.resources.keys import KeyClass
 from amzigo_pipelines.resources.lake_files import DESTROYED
 from amzigo_pipelines.resources.schema import data_keys, lake_files, retention_runs
 from amzigo_pipelines.retention.due import due
+from amzigo_pipelines.retention.guard import too_much
 from amzigo_pipelines.retention.ledger import OPEN
 from amzigo_pipelines.retention.verify import snapshot
 
@@ -30,21 +32,27 @@ class PlanLine:
 
     Attributes:
         seller_id: whose data.
+        retention_class: of which class.
         keys: data keys it would destroy.
+        mart_keys: keys of published marts that it would destroy, as they hold data of the class.
         files: files it would unlink.
         rows: rows in them.
         bytes: their size.
         files_staying: files of the other families in the same partitions.
         rows_staying: rows of these partitions that stay, without the columns of the class.
+        needs_confirmation: whether the guard would stop it.
     """
 
     seller_id: str
+    retention_class: RetentionClass
     keys: int
+    mart_keys: int
     files: int
     rows: int
     bytes: int
     files_staying: int
     rows_staying: int
+    needs_confirmation: bool
 
 
 @dataclass(frozen=True)
@@ -53,7 +61,7 @@ class StatusLine:
 
     Attributes:
         seller_id: whose data.
-        retention_class: the class.
+        key_class: the class; `mart` for the keys of published marts, which the sweeps of what they hold destroy.
         keys_alive: keys not destroyed yet, overdue ones included.
         next_death: the next date after today on which one dies; None when there is none.
         overdue: keys whose date has come and that no sweep destroyed (the key store refuses them all the same).
@@ -62,7 +70,7 @@ class StatusLine:
     """
 
     seller_id: str
-    retention_class: RetentionClass
+    key_class: KeyClass
     keys_alive: int
     next_death: date | None
     overdue: int
@@ -86,6 +94,7 @@ def plan(
         seller_ids: only these sellers; all when None.
     """
     found = due(platform.control, retention_class, as_of, seller_ids)
+    stopped = too_much(platform.control, platform.home.retention, as_of, found)
     staying = snapshot(platform, retention_class, [file for one in found.values() for file in one.files])
     lines = []
     for seller_id, one in found.items():
@@ -93,13 +102,16 @@ def plan(
         lines.append(
             PlanLine(
                 seller_id=seller_id,
+                retention_class=retention_class,
                 keys=len(one.keys),
+                mart_keys=len(one.mart_keys),
                 files=len(one.files),
                 rows=sum(file.rows for file in one.files),
                 bytes=sum(file.bytes for file in one.files),
                 files_staying=len(others),
                 # Each row of a partition stands once in its business file.
                 rows_staying=sum(rows for path, (rows, _) in others.items() if f"/{RetentionClass.BUSINESS}-" in path),
+                needs_confirmation=seller_id in stopped,
             )
         )
     return lines
@@ -109,7 +121,7 @@ def status(platform: Platform) -> list[StatusLine]:
     """How every seller and class stands that has keys, files or sweeps to speak of, by seller and class."""
     now_on = today(platform.clock)
     k, f, r = data_keys.c, lake_files.c, retention_runs.c
-    classes = [str(retention_class) for retention_class in RetentionClass]
+    classes = [*map(str, RetentionClass), str(KeyClass.MART)]
     is_past = sa.case((k.expires_on <= now_on, 1), else_=0)
     ahead = sa.case((k.expires_on > now_on, k.expires_on))
     with platform.control.read() as connection:
@@ -138,7 +150,7 @@ def status(platform: Platform) -> list[StatusLine]:
         lines.append(
             StatusLine(
                 seller_id=seller,
-                retention_class=RetentionClass(name),
+                key_class=KeyClass(name),
                 keys_alive=count,
                 next_death=first,
                 overdue=past,

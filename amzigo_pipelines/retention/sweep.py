@@ -1,7 +1,7 @@
 """Carrying out what the dates of death say: destroy keys, unlink files, verify, certify. Nothing of Dagster.
 
 Belongs here: the order of the steps, and going on after a crash. Does not belong here: what is due (`due.py`), looking
-afterwards (`verify.py`), the ledger's rows (`ledger.py`), forecasts (`outlook.py`).
+afterwards (`verify.py`), the ledger's rows (`ledger.py`), forecasts (`outlook.py`), when to stop and ask (`guard.py`).
 
 The order, and why a crash anywhere is mended by the next run:
 
@@ -11,7 +11,7 @@ The order, and why a crash anywhere is mended by the next run:
 3. *look again* for files that were committed between 1 and 2, and write them down as well.
 4. *exchange the KEK*, so that no old copy of the control database brings the keys back. Before the files, because this
    is what makes the data unreadable everywhere; it has its own crash-safety, and doing it twice does no harm.
-5. *unlink the files*. A row says "destroyed" only once its file is gone for good.
+5. *unlink the files*, and the marts that die with them. A row says "destroyed" only once its file is gone for good.
 6. *verify*; 7. *certify* and close the ledger's rows in one transaction; 8. write the certificate's file.
 
 A failing step does not keep the later ones of 4 and 5 from being tried: more gone is always better. But nothing is
@@ -21,33 +21,31 @@ certified unless all of it was done and seen.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.durability import sync_folder
-from amzigo_pipelines.resources.lake_files import LakeDamaged, LakeFile, check_place
 from amzigo_pipelines.resources.locks import LockBusy, exclusive
 from amzigo_pipelines.resources.steps import OnStep, no_step
 from amzigo_pipelines.retention import ledger
 from amzigo_pipelines.retention.certificates import write_missing_files
 from amzigo_pipelines.retention.closing import close
-from amzigo_pipelines.retention.disk import list_seller
-from amzigo_pipelines.retention.due import due
+from amzigo_pipelines.retention.due import due, kek_purposes
+from amzigo_pipelines.retention.guard import Share, SweepStopped, too_much
 from amzigo_pipelines.retention.ledger import EVERYONE, Run
-from amzigo_pipelines.retention.outlook import PlanLine, StatusLine, plan, status
+from amzigo_pipelines.retention.time_check import check_time
+from amzigo_pipelines.retention.unlinking import unlink
 from amzigo_pipelines.retention.verify import VerificationFailed, snapshot, verify
 
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform
 
-__all__ = ["PlanLine", "StatusLine", "SweepReport", "VerificationFailed", "check_clock", "plan", "status", "sweep"]
+__all__ = ["SweepBusy", "SweepRefused", "SweepReport", "SweepStopped", "VerificationFailed", "sweep"]
 
 
 class SweepRefused(AmzigoError):
@@ -58,10 +56,6 @@ class SweepBusy(SweepRefused):
     """Another sweep of the class is running."""
 
     is_retryable = True
-
-
-class ClockBehind(SweepRefused):
-    """The clock shows a day before one on which retention ran already."""
 
 
 @dataclass(frozen=True)
@@ -111,6 +105,7 @@ def sweep(
     as_of: date,
     retention_class: RetentionClass = RetentionClass.PII,
     seller_ids: Collection[str] | None = None,
+    confirmed: Collection[str] = (),
     on_step: OnStep | None = None,
     actor: str = "retention",
 ) -> SweepReport:
@@ -124,11 +119,14 @@ def sweep(
         as_of: the day of death; not in the future.
         retention_class: which class.
         seller_ids: only these sellers; all when None.
+        confirmed: sellers of whom all that is due may go, even where the guard would stop.
         on_step: told the name of each step as it is done; tests end the process there.
-        actor: who acts, for the audit trail.
+        actor: who acts, and confirms, for the audit trail and the ledger.
 
     Raises:
-        SweepRefused: `as_of` has not come yet; `SweepBusy`: another sweep of the class runs; `ClockBehind`.
+        SweepRefused: `as_of` has not come yet; `SweepBusy`: another sweep of the class runs.
+        ClockBehind, DatabaseOutdated: time or the books ran backwards.
+        SweepStopped: the guard stopped it for some sellers; all others were swept.
         VerificationFailed: something is still there, changed, or could not be looked at. What was verified of other
             sellers is certified; the rest stays open and is tried again by the next run.
     """
@@ -137,10 +135,13 @@ def sweep(
     if as_of > now_on:
         raise SweepRefused(f"{as_of} has not come yet (it is {now_on} UTC): nothing may be destroyed before its date")
     with _alone(platform, retention_class):
-        check_clock(platform)
+        check_time(platform)
         # Under a foreign or an empty database nothing would seem due.
         platform.lake.check_installation()
-        runs, resumed = _open(platform, retention_class, as_of, seller_ids)
+        runs, resumed, stopped = _open(platform, retention_class, as_of, seller_ids, confirmed, actor)
+        if not runs and stopped:
+            write_missing_files(platform)
+            raise SweepStopped(stopped, platform.home.retention)
         if not runs:
             ledger.record_nothing(platform.control, platform.clock, retention_class, uuid.uuid4().hex, as_of)
             write_missing_files(platform)
@@ -158,7 +159,7 @@ def sweep(
         work = _merge(runs)
         problems = _exchange_kek(platform, retention_class, step)
         step("kek_exchanged")
-        unlinking = _unlink(platform, retention_class, through, work)
+        unlinking = unlink(platform, retention_class, through, work)
         step("files_unlinked")
         findings = verify(platform, retention_class, through, list(work.values()))
         step("verified")
@@ -173,6 +174,8 @@ def sweep(
         closed = close(platform, retention_class, through, passed, _merge(passed), findings, step) if passed else None
         if problems:
             raise VerificationFailed(retention_class, through, [text for texts in problems.values() for text in texts])
+        if stopped:
+            raise SweepStopped(stopped, platform.home.retention)
         assert closed is not None  # there were runs, and none failed
         files = [file for one in closed.files.values() for file in one]
         return SweepReport(
@@ -189,21 +192,6 @@ def sweep(
         )
 
 
-def check_clock(platform: Platform) -> None:
-    """Refuse to go on when time ran backwards past the last sweep: keys would seem younger than they are.
-
-    Days count, as everywhere in retention: a clock corrected by minutes within its day is nobody's concern.
-
-    Raises:
-        ClockBehind: the clock shows a day before the ledger's last one.
-    """
-    last, now_on = ledger.last_instant(platform.control), today(platform.clock)
-    if last is not None and now_on < last.date():
-        raise ClockBehind(
-            f"the clock says {now_on}, but retention ran on {last.date()} already: set the clock right, then run again"
-        )
-
-
 @contextmanager
 def _alone(platform: Platform, retention_class: RetentionClass) -> Iterator[None]:
     with ExitStack() as lock:
@@ -217,23 +205,40 @@ def _alone(platform: Platform, retention_class: RetentionClass) -> Iterator[None
 
 
 def _open(
-    platform: Platform, retention_class: RetentionClass, as_of: date, seller_ids: Collection[str] | None
-) -> tuple[list[Run], set[str]]:
-    """The work: what earlier runs left open, and what is due besides, written down."""
+    platform: Platform,
+    retention_class: RetentionClass,
+    as_of: date,
+    seller_ids: Collection[str] | None,
+    confirmed: Collection[str],
+    actor: str,
+) -> tuple[list[Run], set[str], dict[str, Share]]:
+    """The work: what earlier runs left open, and what is due besides, written down; and whom the guard kept from it."""
     left = ledger.open_runs(platform.control, retention_class, seller_ids)
     known = {key_id for run in left for key_id in run.keys} | {path for run in left for path in run.files}
     # An interrupted run of a later day is finished as a whole, even if an earlier day is asked for now.
     as_of = max([as_of, *(run.as_of for run in left)])
     found = due(platform.control, retention_class, as_of, seller_ids)
+    too_many = too_much(platform.control, platform.home.retention, as_of, found)
+    stopped = {seller_id: share for seller_id, share in too_many.items() if seller_id not in confirmed}
+    for seller_id in stopped:
+        del found[seller_id]
+    for seller_id, share in too_many.items():
+        if seller_id not in stopped:
+            subject = f"{share.due} of {share.alive} keys due on or before {as_of}"
+            platform.audit.record(actor, "confirm_sweep", seller_id, subject, f"retention of {retention_class} data")
     before = snapshot(platform, retention_class, [file for one in found.values() for file in one.files])
     fresh = []
     for seller_id, one in found.items():
-        keys = {key_id: expires_on for key_id, expires_on in one.keys.items() if key_id not in known}
+        keys = {key_id: dies for key_id, dies in (one.keys | one.mart_keys).items() if key_id not in known}
         files = {file.path for file in one.files if file.path not in known}
         if keys or files:
-            fresh.append(Run(uuid.uuid4().hex, seller_id, as_of, keys, files, before.get(seller_id, {})))
+            confirmed_by = actor if seller_id in too_many else None
+            run = Run(uuid.uuid4().hex, seller_id, as_of, keys, files, before.get(seller_id, {}), confirmed_by)
+            fresh.append(run)
     ledger.begin(platform.control, platform.clock, retention_class, fresh)
-    return left + fresh, {run.seller_id for run in left}
+    if stopped:
+        ledger.record_stopped(platform.control, platform.clock, retention_class, as_of, stopped)
+    return left + fresh, {run.seller_id for run in left}, stopped
 
 
 def _add_late(platform: Platform, retention_class: RetentionClass, as_of: date, runs: Sequence[Run]) -> None:
@@ -253,65 +258,21 @@ def _add_late(platform: Platform, retention_class: RetentionClass, as_of: date, 
 
 
 def _exchange_kek(platform: Platform, retention_class: RetentionClass, step: OnStep) -> dict[str, list[str]]:
-    try:
-        platform.keys.rotate(retention_class, on_step=lambda name: step(f"kek_{name}"))
-    except AmzigoError as error:
-        return {EVERYONE: [f"the {retention_class} key-encryption key could not be exchanged ({error})"]}
-    return {}
+    problems = []
+    for purpose in kek_purposes(retention_class):
+        try:
+            platform.keys.rotate(purpose, on_step=lambda name: step(f"kek_{name}"))
+        except AmzigoError as error:
+            problems.append(f"the {purpose} key-encryption key could not be exchanged ({error})")
+    return {EVERYONE: problems}
 
 
 def _merge(runs: Sequence[Run]) -> dict[str, Run]:
     """All work on a seller as one; where two runs saw the same other file, the older sight of it is "before"."""
     merged: dict[str, Run] = {}
     for run in runs:
-        one = merged.setdefault(run.seller_id, Run("", run.seller_id, run.as_of, {}, set(), {}))
+        one = merged.setdefault(run.seller_id, Run("", run.seller_id, run.as_of, {}, set(), {}, run.confirmed_by))
         one.keys.update(run.keys)
         one.files.update(run.files)
         one.before = run.before | one.before
     return merged
-
-
-def _unlink(
-    platform: Platform, retention_class: RetentionClass, through: date, work: Mapping[str, Run]
-) -> dict[str, list[str]]:
-    """Unlink the files that the database knows, then whatever else lies there under a due file's name."""
-    if not platform.home.lake_dir.is_dir():
-        # Else a volume that isn't mounted would have all its files recorded as unlinked.
-        return {EVERYONE: [f"the lake {platform.home.lake_dir} is not there"]}
-    problems: dict[str, list[str]] = {}
-    found = due(platform.control, retention_class, through, list(work))
-    sound: list[LakeFile] = []
-    for seller_id, one in found.items():
-        for file in one.files:
-            try:
-                sound.append(check_place(file))
-            except LakeDamaged as error:
-                problems.setdefault(seller_id, []).append(str(error))
-    owner = {file.path: file.seller_id for file in sound}
-    for path, reason in platform.lake.destroy_files(sound).failed.items():
-        problems.setdefault(owner[path], []).append(f"{path} could not be unlinked ({reason})")
-    for run in work.values():
-        reasons = _unlink_strays(platform, retention_class, through, run, owner)
-        problems.setdefault(run.seller_id, []).extend(reasons)
-    return problems
-
-
-def _unlink_strays(
-    platform: Platform, retention_class: RetentionClass, through: date, run: Run, tried: Collection[str]
-) -> list[str]:
-    """Remove temporary and forgotten files of due keys; gives the reasons where one stays."""
-    lake_dir = platform.home.lake_dir
-    listing = list_seller(lake_dir, run.seller_id, retention_class, run.earliest_death(through), through)
-    folders: set[Path] = set()
-    reasons = []
-    for path in listing.due:
-        if path in tried:
-            continue
-        try:
-            (lake_dir / path).unlink(missing_ok=True)
-        except OSError as error:
-            reasons.append(f"{path} could not be unlinked ({error.strerror})")
-        folders.add((lake_dir / path).parent)
-    for folder in folders:
-        sync_folder(folder)
-    return reasons

@@ -29,7 +29,7 @@ from amzigo_pipelines.resources.lake_files import CURRENT, DESTROYED, LakeDamage
 from amzigo_pipelines.resources.schema import data_keys, kek_versions, lake_files, partitions, sellers
 from amzigo_pipelines.resources.statements import chunks
 from amzigo_pipelines.retention.disk import list_seller
-from amzigo_pipelines.retention.due import due, files_of
+from amzigo_pipelines.retention.due import due, files_of, holds_marts, kek_purposes
 from amzigo_pipelines.retention.ledger import EVERYONE, Run
 
 if TYPE_CHECKING:
@@ -133,7 +133,8 @@ def verify(platform: Platform, retention_class: RetentionClass, through: date, r
     findings = Findings()
     _nothing_due(platform, retention_class, through, runs, findings)
     _keys_gone(platform, runs, findings)
-    _old_keks_gone(platform, retention_class, findings)
+    for purpose in kek_purposes(retention_class):
+        _old_keks_gone(platform, purpose, findings)
     for run in runs:
         listing = list_seller(
             platform.home.lake_dir, run.seller_id, retention_class, run.earliest_death(through), through
@@ -143,8 +144,18 @@ def verify(platform: Platform, retention_class: RetentionClass, through: date, r
         mine += [f"{path} is still on disk" for path in listing.due]
         mine += [f"{path} is nothing that the lake made, and may hold a copy: remove it" for path in listing.foreign]
         mine += [f"folder {reason} could not be listed" for reason in listing.unseen]
+        if holds_marts(retention_class):
+            mine += _dead_marts(platform, run.seller_id)
     _others_unchanged(platform, runs, findings)
     return findings
+
+
+def _dead_marts(platform: Platform, seller_id: str) -> list[str]:
+    try:
+        names = platform.warehouse.remains(seller_id)
+        return [f"{name} of seller {seller_id} is a mart or spill that no living key opens" for name in names]
+    except AmzigoError as error:
+        return [f"marts of seller {seller_id} could not be looked at ({error})"]
 
 
 def _nothing_due(
@@ -153,7 +164,7 @@ def _nothing_due(
     left = due(platform.control, retention_class, through, [run.seller_id for run in runs])
     for seller_id, rest in left.items():
         findings.failures[seller_id].append(
-            f"seller {seller_id} still has {len(rest.keys)} keys and {len(rest.files)} files due"
+            f"seller {seller_id} still has {len(rest.keys) + len(rest.mart_keys)} keys and {len(rest.files)} files due"
         )
 
 
@@ -178,8 +189,8 @@ def _keys_gone(platform: Platform, runs: Sequence[Run], findings: Findings) -> N
             findings.failures[seller_id].append(f"key {key_id} could not be tried ({error})")
 
 
-def _old_keks_gone(platform: Platform, retention_class: RetentionClass, findings: Findings) -> None:
-    purpose, v = str(retention_class), kek_versions.c
+def _old_keks_gone(platform: Platform, purpose: str, findings: Findings) -> None:
+    v = kek_versions.c
     with platform.control.read() as connection:
         active = connection.execute(sa.select(v.version).where(v.purpose == purpose, v.is_active)).scalar()
     old = [version for version in platform.keks.versions(purpose) if version != active]

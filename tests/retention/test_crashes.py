@@ -17,7 +17,8 @@ from amzigo_pipelines.resources.keks import KekMissing
 from amzigo_pipelines.resources.keys import KeyDead
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.certificates import verify_chain
-from amzigo_pipelines.retention.sweep import status, sweep
+from amzigo_pipelines.retention.outlook import status
+from amzigo_pipelines.retention.sweep import sweep
 
 HERE = Path(__file__).parent
 DEATH = DAY + timedelta(days=20)

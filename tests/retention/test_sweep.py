@@ -32,7 +32,9 @@ from amzigo_pipelines.resources.locks import exclusive
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.schema import certificates, data_keys, retention_runs
 from amzigo_pipelines.retention.certificates import summaries, verify_chain
-from amzigo_pipelines.retention.sweep import ClockBehind, SweepBusy, SweepRefused, check_clock, plan, status, sweep
+from amzigo_pipelines.retention.outlook import plan, status
+from amzigo_pipelines.retention.sweep import SweepBusy, SweepRefused, sweep
+from amzigo_pipelines.retention.time_check import ClockBehind, check_time
 
 DEATH = DAY + timedelta(days=20)
 LATER = DEATH + timedelta(days=5)
@@ -182,7 +184,7 @@ def test_refuses_when_the_clock_ran_backwards(platform: Platform) -> None:
     with pytest.raises(ClockBehind, match=f"retention ran on {DEATH}"):
         sweep(platform, as_of=DEATH - timedelta(days=1))
     with pytest.raises(ClockBehind):
-        check_clock(platform)
+        check_time(platform)
     # Minutes back within the day are nobody's concern.
     assert isinstance(platform.clock, VirtualClock)
     platform.clock.set(platform.clock.now() + timedelta(days=1) - timedelta(minutes=5))
@@ -243,7 +245,7 @@ def test_plan_says_before_what_the_sweep_does(platform: Platform) -> None:
 
 def test_status_by_seller_and_class(platform: Platform) -> None:
     write_day(platform, SELLER, DAY, [DEATH, LATER])
-    lines = {(one.seller_id, str(one.retention_class)): one for one in status(platform)}
+    lines = {(one.seller_id, str(one.key_class)): one for one in status(platform)}
     assert list(lines) == [(SELLER, "pii"), (SELLER, "pseudonym"), (SELLER, "business")]
     pii = lines[SELLER, "pii"]
     assert (pii.keys_alive, pii.next_death, pii.overdue, pii.files_overdue) == (2, DEATH, 0, 0)
@@ -276,6 +278,7 @@ def test_no_rows_no_pii_in_certificate_ledger_and_audit(platform: Platform) -> N
         "rows",
         "bytes",
         "salt",
+        "mart_keys",
     }
     assert json.loads(detail) == {"certificate": 1}
     (entry,) = platform.audit.read(action="destroy_keys")

@@ -20,7 +20,8 @@ from amzigo_pipelines.resources.lake_files import LakeFile
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.schema import data_keys, lake_files
 from amzigo_pipelines.retention.certificates import summaries, verify_chain
-from amzigo_pipelines.retention.sweep import VerificationFailed, status, sweep
+from amzigo_pipelines.retention.outlook import status
+from amzigo_pipelines.retention.sweep import VerificationFailed, sweep
 
 DEATH = DAY + timedelta(days=20)
 LATER = DEATH + timedelta(days=4)
@@ -60,7 +61,7 @@ def test_a_file_that_cannot_be_unlinked(platform: Platform) -> None:
     assert len(platform.keys.destroyed()) == 2
     (first,) = verify_chain(platform)
     assert [seller["seller"] for seller in first.body["sellers"]] == [OTHER]
-    stands = {line.seller_id: line for line in status(platform) if line.retention_class == "pii"}
+    stands = {line.seller_id: line for line in status(platform) if line.key_class == "pii"}
     assert (stands[SELLER].unfinished, stands[SELLER].files_overdue) == (1, 1)
 
     # Still stuck: fails again, certifies nothing.
