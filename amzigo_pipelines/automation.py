@@ -2,7 +2,7 @@
 
 Belongs here: which run is asked for when. Each decision is level-triggered: it compares what the control database says
 is there with what should be, so that a day missed while nothing ran is asked for later. Does not belong here: what a
-run does.
+run does, and retention's own (`retention/automation.py`).
 """
 
 # No "from __future__ import annotations" here: Dagster reads the annotations of schedules and sensors itself.
@@ -16,15 +16,16 @@ import dagster as dg
 from amzigo_pipelines.assets.extraction.extract import datasets_of
 from amzigo_pipelines.assets.partitions import SELLER_TAG, SELLERS, partition_key, range_tags, ranges_of
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.labels import lake_key
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.report_ledger import Request
+from amzigo_pipelines.retention import automation as retention
 
 EXTRACTION_JOB = "daily_extraction"
 PUBLISH_JOB = "publish_marts"
-PII_RETENTION_JOB = "daily_pii_retention"
 
 # How far back a missed day is asked for by itself. Older days are history: `amzigo extract --from --to`.
 CATCH_UP_DAYS = 30
@@ -39,12 +40,6 @@ publish_job = dg.define_asset_job(
     PUBLISH_JOB,
     selection=dg.AssetSelection.groups("marts"),
     description="One seller: bring the marts up to date with the lake and publish them.",
-    executor_def=dg.in_process_executor,
-)
-pii_retention_job = dg.define_asset_job(
-    PII_RETENTION_JOB,
-    selection=dg.AssetSelection.assets("pii_retention"),
-    description="All sellers: destroy the keys of PII whose date has come, verify, certify.",
     executor_def=dg.in_process_executor,
 )
 
@@ -163,48 +158,58 @@ def deferred_days(platform: Platform, request: Request) -> tuple[str, date, date
     return (names[0], first, last) if first <= last else None
 
 
+def reason_to_publish(platform: Platform, seller_id: str) -> str | None:
+    """Why a seller's marts should be published now, as a run's key; None where they are as they should be.
+
+    Marts die with the first of what they hold. So they are published anew the day before, without what dies then:
+    nobody finds them closed at midnight.
+    """
+    changed_at, published = platform.lake.changed_at(seller_id), platform.warehouse.published(seller_id)
+    now_on = today(platform.clock)
+    if changed_at is None:
+        return None
+    if published is None:
+        # The day, because retention may have taken away what an earlier run of the same data published.
+        return f"{changed_at.isoformat()}|none on {now_on}"
+    if published.published_at < changed_at:
+        return changed_at.isoformat()
+    tomorrow = now_on + timedelta(days=1)
+    if published.expires_on > tomorrow:
+        return None
+    files = platform.lake.files(seller_id=seller_id, families=[RetentionClass.BUSINESS])
+    lives_on = any(file.expires_on > tomorrow for file in files)
+    return f"version {published.version} dies on {published.expires_on}" if lives_on else None
+
+
 @dg.sensor(
     job=publish_job,
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
-    description="Publishes a seller's marts when its lake holds something newer and no extraction of it is running.",
+    description=(
+        "Publishes a seller's marts when its lake holds something newer, or something in them dies tomorrow, and no "
+        "extraction of it is running."
+    ),
 )
 def publish_after_extraction(
     context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
 ) -> Iterator[dg.RunRequest | dg.SkipReason]:
-    """Ask for a publish of every seller whose lake is newer than its marts."""
+    """Ask for a publish of every seller whose lake is newer than its marts, or whose marts die tomorrow."""
     sellers = align_seller_partitions(context.instance, platform)
     asked = 0
     for seller_id in sellers:
-        changed_at = platform.lake.changed_at(seller_id)
-        published_at = platform.warehouse.published_at(seller_id)
-        if changed_at is None or (published_at is not None and published_at >= changed_at):
+        reason = reason_to_publish(platform, seller_id)
+        if reason is None:
             continue
         if _is_extracting(context.instance, seller_id):
             continue
         asked += 1
         yield dg.RunRequest(
-            run_key=f"{seller_id}|{changed_at.isoformat()}",
+            run_key=f"{seller_id}|{reason}",
             partition_key=seller_id,
             tags={SELLER_TAG: seller_id},
         )
     if not asked:
         yield dg.SkipReason("Every seller's marts are as new as its lake, or its extraction is still running.")
-
-
-@dg.schedule(
-    job=pii_retention_job,
-    cron_schedule="5 0 * * *",
-    execution_timezone="UTC",
-    default_status=dg.DefaultScheduleStatus.RUNNING,
-    description="Every day just after midnight UTC: PII whose date of death has come is destroyed.",
-)
-def pii_retention_schedule(
-    context: dg.ScheduleEvaluationContext, platform: dg.ResourceParam[Platform]
-) -> dg.RunRequest:
-    """Ask for the sweep of today; it takes with it whatever an earlier day left behind."""
-    day = today(platform.clock).isoformat()
-    return dg.RunRequest(run_key=day, partition_key=day)
 
 
 def _is_extracting(instance: dg.DagsterInstance, seller_id: str) -> bool:
@@ -221,6 +226,6 @@ def _is_extracting(instance: dg.DagsterInstance, seller_id: str) -> bool:
     )
 
 
-JOBS = (extraction_job, publish_job, pii_retention_job)
-SCHEDULES = (daily_extraction_schedule, pii_retention_schedule)
+JOBS = (extraction_job, publish_job, *retention.RETENTION_JOBS)
+SCHEDULES = (daily_extraction_schedule, *retention.SCHEDULES)
 SENSORS = (publish_after_extraction, deferred_extraction)

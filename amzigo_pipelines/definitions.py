@@ -16,6 +16,7 @@ from amzigo_pipelines.resources.logs import protect_logs
 from amzigo_pipelines.resources.platform import Platform, open_platform
 from amzigo_pipelines.retention.assets import retention_assets
 from amzigo_pipelines.retention.backup_assets import backup_assets
+from amzigo_pipelines.retention.checks import retention_checks
 
 
 def build_definitions(platform: Platform | None = None) -> dg.Definitions:
@@ -38,7 +39,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
             *retention_assets(platform.home.first_day),
             *backup_assets(),
         ],
-        asset_checks=key_checks(),
+        asset_checks=[*key_checks(), *retention_checks()],
         jobs=[*JOBS, *BACKUP_JOBS],
         schedules=[*SCHEDULES, *BACKUP_SCHEDULES],
         sensors=list(SENSORS),

@@ -17,7 +17,6 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 
 from amzigo_pipelines.assets.partitions import key_range_tags
-from amzigo_pipelines.automation import PII_RETENTION_JOB
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.cli import demo_worker
@@ -31,6 +30,7 @@ from amzigo_pipelines.resources.home import Home, HomeError, Kind, home_path, lo
 from amzigo_pipelines.resources.keys import KeyDead
 from amzigo_pipelines.resources.lake_files import DESTROYED
 from amzigo_pipelines.resources.platform import Platform
+from amzigo_pipelines.retention.automation import job_name
 from amzigo_pipelines.simulator.world import demo_config
 
 RATE_SCALE = 10_000.0
@@ -156,7 +156,7 @@ def _sweep(runner: Runner, first: date, last: date, tally: Tally) -> None:
     started = time.perf_counter()
     # The mornings after the chapter's days.
     bounds = [(day + timedelta(days=1)).isoformat() for day in (first, last)]
-    *_, event = runner.run(PII_RETENTION_JOB, tags=key_range_tags(*bounds))
+    *_, event = runner.run(job_name(RetentionClass.PII), tags=key_range_tags(*bounds))
     tally.seconds["retention"] += time.perf_counter() - started
     tally.keys_destroyed += event.facts["keys_destroyed"]
     tally.files_removed += event.facts["files_removed"]

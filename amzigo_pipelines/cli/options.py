@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import getpass
+import os
 from datetime import date
 from typing import Annotated
 
 import typer
+
+
+def operator() -> str:
+    """Who works at this terminal, for the audit trail."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        # A container's user need not have a name.
+        return f"user {os.getuid()}"
 
 
 def parse_day(text: str) -> date:

@@ -84,6 +84,7 @@ class Runner:
         partition_key: str | None = None,
         tags: Mapping[str, str] | None = None,
         selection: Sequence[dg.AssetKey] | None = None,
+        config: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> list[Materialised]:
         """Execute a job and return what it materialised, one entry a partition of an asset, by partition.
 
@@ -92,6 +93,7 @@ class Runner:
             partition_key: the partition, unless `tags` name a range.
             tags: further tags of the run.
             selection: the job's assets to run; all when None.
+            config: run config of assets, by the asset's name.
 
         Raises:
             RunFailed: a step failed; the other steps that could run did.
@@ -103,7 +105,10 @@ class Runner:
             tags=dict(tags or {}),
             asset_selection=list(selection) if selection else None,
             raise_on_error=False,
-            run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+            run_config={
+                "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+                "ops": {name: {"config": dict(values)} for name, values in (config or {}).items()},
+            },
         )
         if not result.success:
             if _is_interrupted(result):

@@ -26,7 +26,11 @@ def mart_key(mart: str) -> dg.AssetKey:
 
 
 ORDER_KEYS = (lake_key("orders"), lake_key("order_items"))
-PII_KEYS = tuple(lake_key(d.name) for d in DATASETS.values() if RetentionClass.PII in d.families)
+
+
+def keys_holding(retention_class: RetentionClass) -> list[dg.AssetKey]:
+    """The assets of the datasets that have columns of a class."""
+    return [lake_key(dataset.name) for dataset in DATASETS.values() if retention_class in dataset.families]
 
 
 def column_schema(dataset: Dataset) -> dg.TableSchema:

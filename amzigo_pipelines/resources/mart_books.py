@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 
 import duckdb
@@ -46,7 +46,7 @@ class PublishBusy(WarehouseError):
 
 @dataclass(frozen=True)
 class PublishedMart:
-    """The published file of a seller, as the control database has it."""
+    """The published file of a seller, as the control database has it; dead on `expires_on`."""
 
     seller_id: str
     path: Path
@@ -54,6 +54,7 @@ class PublishedMart:
     key_id: str
     bytes: int
     published_at: datetime
+    expires_on: date
     tables: dict[str, int] = field(default_factory=dict)
 
 
@@ -63,8 +64,12 @@ def select_published(control: ControlDatabase, marts_dir: Path, seller_id: str) 
         row = connection.execute(sa.select(marts).where(marts.c.seller_id == seller_id)).first()
     if row is None:
         return None
-    tables = json.loads(row.detail)["tables"]
-    return PublishedMart(seller_id, marts_dir / row.path, row.version, row.key_id, row.bytes, row.published_at, tables)
+    detail = json.loads(row.detail)
+    expires_on = date.fromisoformat(detail["expires_on"])
+    path = marts_dir / row.path
+    return PublishedMart(
+        seller_id, path, row.version, row.key_id, row.bytes, row.published_at, expires_on, detail["tables"]
+    )
 
 
 def make_current(control: ControlDatabase, marts_dir: Path, mart: PublishedMart, facts: dict[str, object]) -> None:
@@ -76,7 +81,7 @@ def make_current(control: ControlDatabase, marts_dir: Path, mart: PublishedMart,
         "rows": sum(mart.tables.values()),
         "bytes": mart.bytes,
         "published_at": mart.published_at,
-        "detail": json.dumps({"tables": mart.tables, **facts}),
+        "detail": json.dumps({"tables": mart.tables, "expires_on": mart.expires_on.isoformat(), **facts}),
     }
     with control.transaction() as connection:
         put_row(connection, marts, {"seller_id": mart.seller_id}, values)

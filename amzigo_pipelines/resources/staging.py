@@ -71,7 +71,7 @@ class Plan:
 
 
 def make_plan(lake: Lake, keys: KeyStore, seller_id: str, as_of: date, datasets: Collection[str]) -> Plan:
-    """What staging of a seller should hold on a day: the lake's current partitions that live, of some datasets.
+    """What staging of a seller should hold as of a day: the lake's current partitions that live then, of some datasets.
 
     A partition whose business family is dead is not in it; one whose pseudonyms are dead is in it without them.
     """

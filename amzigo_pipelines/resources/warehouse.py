@@ -9,7 +9,9 @@ marts that follow from them, are applied, or one filled by rows (see `mart_fill.
 control database makes it current, and the old file is unlinked; whoever has it open reads on. Before that transaction
 the old file stands, after it the new one; anything else in the folder is swept by the next publish.
 
-A mart can't outlive what it is made of: its key dies with the first of the lake's files that are in it.
+A mart can't outlive what it is made of: its key dies with the first of the lake's files that are in it. So that
+analysts never find a dead one, a publish leaves out what dies within a day, and one is due the day before
+(`automation.py`).
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -146,7 +148,9 @@ class Warehouse:
             former = self.published(seller_id)
             self._sweep(seller_id, former)
             datasets = staging.datasets_of(marts)
-            plan = staging.make_plan(self._lake, self._keys, seller_id, today(self._clock), datasets)
+            # What dies tomorrow is left out today: the marts outlive midnight.
+            as_of = today(self._clock) + timedelta(days=1)
+            plan = staging.make_plan(self._lake, self._keys, seller_id, as_of, datasets)
             if not plan.partitions:
                 raise NotPublished(
                     f"there is nothing of seller {seller_id} in the lake to make marts from: run 'amzigo extract' first"
@@ -168,11 +172,12 @@ class Warehouse:
             sync_folder(path.parent)
             self._step("durable")
             size = path.stat().st_size
-            mart = PublishedMart(seller_id, path, version, key.key_id, size, self._clock.now(), built.tables)
-            facts = {
+            mart = PublishedMart(
+                seller_id, path, version, key.key_id, size, self._clock.now(), plan.expires_on, built.tables
+            )
+            facts: dict[str, object] = {
                 "partitions": len(plan.partitions),
                 "loaded": built.loaded,
-                "expires_on": plan.expires_on.isoformat(),
             }
             make_current(self._control, self._home.marts_dir, mart, facts)
             self._step("current")
