@@ -14,7 +14,7 @@ from amzigo_pipelines.resources.platform import Platform
 
 
 def key_checks() -> list[dg.AssetChecksDefinition]:
-    """The checks; they run with `pii_retention`, every day."""
+    """The checks; the job `daily_retention_checks` runs them every day."""
 
     @dg.asset_check(
         asset="pii_retention",

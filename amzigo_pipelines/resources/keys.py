@@ -160,7 +160,9 @@ class KeyStore:
         Raises:
             KeyDead: the date has come.
         """
-        self._refuse_past(f"a {key_class} key of seller {seller_id}", expires_on)
+        with self._control.read() as connection:
+            now_on = day_in_force(connection, self._clock)
+        _refuse_past(f"a {key_class} key of seller {seller_id}", expires_on, now_on)
         return _drafted(seller_id, KeyClass(key_class), expires_on)
 
     def add(self, connection: Connection, drafts: Sequence[DataKey]) -> None:

@@ -95,7 +95,7 @@ def apply_changes(
         connection.execute(f"CREATE OR REPLACE TABLE {incoming} AS FROM {table} LIMIT 0")
         full = [day for day in days if changed[name, day].families]
         if full:
-            staging.load_days(connection, incoming, lake, seller_id, DATASETS[name], full)
+            staging.load_days(connection, incoming, lake, seller_id, DATASETS[name], full, changed)
         replaced = staging.days_list(day for day in days if (name, day) in there)
         former = f"(FROM {table} WHERE day IN ({replaced}))" if replaced else f"(FROM {table} LIMIT 0)"
         connection.execute(

@@ -54,6 +54,11 @@ class Partition:
     version: int
     families: str
 
+    @property
+    def staged(self) -> tuple[RetentionClass, ...]:
+        """The families."""
+        return tuple(RetentionClass(text.partition(":")[0]) for text in self.families.split(",") if text)
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -195,21 +200,33 @@ def load(
         LakeDamaged: a file of the lake is missing or does not open.
     """
     for name, days in by_dataset(key for key, partition in changed.items() if partition.families).items():
-        load_days(connection, f"{database}.staging.{name}", lake, seller_id, DATASETS[name], days)
+        load_days(connection, f"{database}.staging.{name}", lake, seller_id, DATASETS[name], days, changed)
 
 
 def load_days(
-    connection: duckdb.DuckDBPyConnection, table: str, lake: Lake, seller_id: str, dataset: Dataset, days: list[date]
+    connection: duckdb.DuckDBPyConnection,
+    table: str,
+    lake: Lake,
+    seller_id: str,
+    dataset: Dataset,
+    days: list[date],
+    plan: Mapping[tuple[str, date], Partition],
 ) -> None:
     """Load partitions of one dataset from the lake into a table with staging's columns.
+
+    A family that the plan leaves out of a partition is left out, though it may live on in the lake until midnight.
 
     Raises:
         LakeDamaged: a file of the lake is missing or does not open.
     """
-    relation = lake.relation(connection, dataset, seller_id, days=days, families=STAGED_FAMILIES)
-    columns = ", ".join(quoted(column) for column in [*_names(dataset), "day"])
-    with lake.reading(dataset, seller_id, days):
-        relation.project(columns).insert_into(table)
+    by_families: dict[tuple[RetentionClass, ...], list[date]] = {}
+    for day in days:
+        by_families.setdefault(plan[dataset.name, day].staged, []).append(day)
+    for families, some_days in by_families.items():
+        relation = lake.relation(connection, dataset, seller_id, days=some_days, families=families)
+        columns = ", ".join([*(_staged(dataset, name, families) for name in _names(dataset)), "day"])
+        with lake.reading(dataset, seller_id, some_days):
+            relation.project(columns).insert_into(table)
 
 
 def record(
@@ -251,6 +268,12 @@ def by_dataset(keys: Iterable[tuple[str, date]]) -> dict[str, list[date]]:
 
 def _names(dataset: Dataset) -> list[str]:
     return [column.name for column in dataset if column.retention in STAGED_FAMILIES]
+
+
+def _staged(dataset: Dataset, name: str, families: Collection[RetentionClass]) -> str:
+    if name in dataset.grain or dataset.retention_of(name) in families:
+        return quoted(name)
+    return f"CAST(NULL AS {_type(dataset.column(name).type)}) AS {quoted(name)}"
 
 
 def _columns(dataset: Dataset) -> str:

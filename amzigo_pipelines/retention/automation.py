@@ -6,12 +6,17 @@ extract and publish (`amzigo_pipelines/automation.py`).
 
 # No "from __future__ import annotations" here: Dagster reads the annotations of schedules itself.
 
+from typing import TYPE_CHECKING
+
 import dagster as dg
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.assets import asset_name
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 CHECKS_JOB = "daily_retention_checks"
 # Just after midnight UTC, personal data first.
@@ -23,7 +28,7 @@ def job_name(retention_class: RetentionClass) -> str:
     return f"daily_{asset_name(retention_class)}"
 
 
-def _job(retention_class: RetentionClass) -> dg.UnresolvedAssetJobDefinition:
+def _job(retention_class: RetentionClass) -> "UnresolvedAssetJobDefinition":
     return dg.define_asset_job(
         job_name(retention_class),
         # Its check looks on its own, also after a sweep that failed.
@@ -33,7 +38,7 @@ def _job(retention_class: RetentionClass) -> dg.UnresolvedAssetJobDefinition:
     )
 
 
-def _schedule(retention_class: RetentionClass, job: dg.UnresolvedAssetJobDefinition) -> dg.ScheduleDefinition:
+def _schedule(retention_class: RetentionClass, job: "UnresolvedAssetJobDefinition") -> dg.ScheduleDefinition:
     @dg.schedule(
         name=f"{job_name(retention_class)}_schedule",
         job=job,

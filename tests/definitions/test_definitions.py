@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
+import pyarrow as pa
 import pytest
 
 from amzigo_pipelines.assets.partitions import SELLER_TAG
@@ -16,9 +17,10 @@ from amzigo_pipelines.automation import (
     CATCH_UP_DAYS,
     daily_extraction_schedule,
     deferred_extraction,
-    pii_retention_schedule,
     publish_after_extraction,
+    reason_to_publish,
 )
+from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.clock import VirtualClock
@@ -26,6 +28,8 @@ from amzigo_pipelines.definitions import build_definitions
 from amzigo_pipelines.resources.home import Home, Kind
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.report_ledger import ReportLedger, ReportOrder, State
+from amzigo_pipelines.retention import automation as retention
+from amzigo_pipelines.retention.sweep import sweep
 
 FIRST_DAY = date(2026, 10, 1)
 NOW = datetime(2026, 10, 11, 0, 30, tzinfo=UTC)
@@ -56,9 +60,9 @@ MARTS = {"orders", "order_items", "sales_daily", "sales_by_sku_daily", "inventor
 GRAPH = {
     *((f"lake/{name}", "extraction", "day|seller", "team:data-engineering") for name in LAKE),
     *((f"marts/{name}", "marts", "seller", "team:data-engineering") for name in MARTS),
-    ("pii_retention", "retention", "day of death", "team:privacy"),
     ("backup", "retention", "-", "team:privacy"),
     ("restore_drill", "retention", "-", "team:privacy"),
+    *((f"{one}_retention", "retention", "day of death", "team:privacy") for one in ("pii", "pseudonym", "business")),
 }
 
 
@@ -140,7 +144,13 @@ def test_a_mart_is_downstream_of_what_it_reads(platform: Platform) -> None:
 
 def test_schedules_and_sensor_run_on_a_fresh_install() -> None:
     assert daily_extraction_schedule.default_status is dg.DefaultScheduleStatus.RUNNING
-    assert pii_retention_schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert [one.name for one in retention.SCHEDULES] == [
+        "daily_pii_retention_schedule",
+        "daily_pseudonym_retention_schedule",
+        "daily_business_retention_schedule",
+        "daily_retention_checks_schedule",
+    ]
+    assert all(one.default_status is dg.DefaultScheduleStatus.RUNNING for one in retention.SCHEDULES)
     assert deferred_extraction.default_status is dg.DefaultSensorStatus.RUNNING
     assert publish_after_extraction.default_status is dg.DefaultSensorStatus.RUNNING
 
@@ -237,9 +247,70 @@ def test_publishing_follows_extraction_once(platform: Platform) -> None:
 
 
 def test_retention_asks_for_today(platform: Platform) -> None:
-    context = dg.build_schedule_context(resources={"platform": platform})
-    request = pii_retention_schedule(context)
-    assert request.partition_key == "2026-10-11"  # type: ignore[union-attr]
+    for schedule in retention.RETENTION_SCHEDULES.values():
+        context = dg.build_schedule_context(resources={"platform": platform})
+        request = schedule(context)
+        assert request.partition_key == "2026-10-11"
+
+
+def test_marts_are_published_anew_the_day_before_something_in_them_dies(platform: Platform) -> None:
+    from amzigo_pipelines.assets.mart_definitions import load_marts
+
+    orders = DATASETS["orders"]
+    seller = "ASELLER01"
+    for day in (date(2026, 9, 30), date(2026, 10, 10)):
+        row = {"order_id": str(day), "marketplace_id": "ATVPDKIKX0DER", "status": "SHIPPED", "buyer_key": "k"}
+        row |= {"created_at": noon(day), "last_updated_at": noon(day)}
+        with platform.lake.writer(seller, day, [orders, DATASETS["order_items"]], {"source": "test"}) as writer:
+            writer.append(orders, pa.Table.from_pylist([row], orders.schema), pa.array([None], pa.date32()))
+
+    def buyer_keys() -> list[str | None]:
+        found = []
+        for table in ("staging.orders", "orders"):
+            reader = platform.warehouse.query(seller, f"SELECT buyer_key FROM {table} ORDER BY order_id")
+            found.append(list(reader.read_all()["buyer_key"].to_pylist()))
+        assert found[0] == found[1]
+        return found[0]
+
+    platform.warehouse.publish(seller, load_marts())
+    # The pseudonyms of September die on its first plus 365 days.
+    dies = date(2026, 9, 1) + timedelta(days=365)
+    published = platform.warehouse.published(seller)
+    assert published is not None and published.expires_on == dies
+    for day, expected in ((dies - timedelta(days=2), None), (dies - timedelta(days=1), f"version 1 dies on {dies}")):
+        platform.clock.set(noon(day))  # type: ignore[attr-defined]
+        assert reason_to_publish(platform, seller) == expected
+        assert buyer_keys() == ["k", "k"]
+    platform.warehouse.publish(seller, load_marts())
+    assert reason_to_publish(platform, seller) is None
+    assert buyer_keys() == [None, "k"]
+    # At midnight nobody is left without marts, before and after the sweep.
+    platform.clock.set(datetime.combine(dies, datetime.min.time(), UTC))  # type: ignore[attr-defined]
+    assert buyer_keys() == [None, "k"]
+    sweep(platform, as_of=dies, retention_class=RetentionClass.PSEUDONYM)
+    assert buyer_keys() == [None, "k"]
+    assert reason_to_publish(platform, seller) is None
+
+
+def test_marts_that_a_sweep_took_away_are_published_again(platform: Platform) -> None:
+    from amzigo_pipelines.assets.mart_definitions import load_marts
+
+    commit(platform, "ASELLER01", [FIRST_DAY])
+    first = reason_to_publish(platform, "ASELLER01")
+    platform.warehouse.publish("ASELLER01", load_marts())
+    assert reason_to_publish(platform, "ASELLER01") is None
+    published = platform.warehouse.published("ASELLER01")
+    assert published is not None
+    # No daemon ran for all that time.
+    platform.clock.set(noon(published.expires_on))  # type: ignore[attr-defined]
+    sweep(platform, as_of=published.expires_on, retention_class=RetentionClass.BUSINESS)
+    assert platform.warehouse.published("ASELLER01") is None and not published.path.exists()
+    again = reason_to_publish(platform, "ASELLER01")
+    assert again is None or again != first
+
+
+def noon(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
 
 
 def commit(platform: Platform, seller_id: str, days: list[date]) -> None:

@@ -40,7 +40,8 @@ from amzigo_pipelines.resources.kek_status import kek_status
 from amzigo_pipelines.resources.keks import KekOutdated, KekPurpose
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.schema import kek_versions
-from amzigo_pipelines.retention.sweep import VerificationFailed, sweep
+from amzigo_pipelines.retention.sweep import sweep
+from amzigo_pipelines.retention.time_check import DatabaseOutdated
 
 HERE = Path(__file__).parent
 Amzigo = Callable[..., tuple[int, str, str]]
@@ -174,9 +175,9 @@ def test_an_old_control_database_revives_nothing_and_says_what_is_wrong(platform
     assert not check_key_ages(old).passed
     with pytest.raises(AmzigoError, match="the control database is older than the keys"):
         checks._key_ages(old)
-    # A sweep under the old database cannot certify.
+    # Nor does a sweep begin under the old database.
     old_tomorrow = open_platform(platform.home.path, NOW + timedelta(days=1))
-    with pytest.raises(VerificationFailed, match="could not be exchanged"):
+    with pytest.raises(DatabaseOutdated, match="is a copy from before 2026"):
         sweep(old_tomorrow, as_of=TODAY + timedelta(days=1))
 
 
