@@ -39,7 +39,7 @@ from amzigo_pipelines.retention.erasure_proof import Proof, keys_refused, marts_
 from amzigo_pipelines.retention.erasures import ErasureBusy, ErasureError, ErasureRequest, ErasureUnverified, State
 from amzigo_pipelines.retention.offboarding import erase_seller
 from amzigo_pipelines.retention.subjects import Subject, buyer_hashes, found
-from amzigo_pipelines.retention.sweep import check_clock
+from amzigo_pipelines.retention.time_check import check_time
 
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform
@@ -68,7 +68,7 @@ def erase(
     step = on_step or no_step
     request = erasures.get(platform, request_id)
     with alone(platform, request.seller_id):
-        check_clock(platform)
+        check_time(platform)
         platform.lake.check_installation()
         request = erasures.get(platform, request_id)
         if request.state is State.CERTIFIED:

@@ -21,7 +21,7 @@ from amzigo_pipelines.retention import holds
 from amzigo_pipelines.retention.certificates import Certificate, issue, signing_key, write_missing_files
 from amzigo_pipelines.retention.erasure_proof import keys_refused, old_keks
 from amzigo_pipelines.retention.holds import ENDED, ENDING, Hold, HoldError
-from amzigo_pipelines.retention.sweep import check_clock
+from amzigo_pipelines.retention.time_check import check_time
 
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform
@@ -71,7 +71,7 @@ def end_holds(platform: Platform, *, actor: str, on_step: OnStep | None = None) 
         VaultError, KekError: a vault could not be destroyed.
     """
     step = on_step or no_step
-    check_clock(platform)
+    check_time(platform)
     with exclusive(platform.home.lock_dir, "holds", wait_s=_LOCK_WAIT_S):
         over = holds.over(platform)
         ended = [_end(platform, hold, actor, step) for hold in over]
