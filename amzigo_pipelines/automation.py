@@ -14,26 +14,34 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from amzigo_pipelines.assets.extraction.extract import datasets_of
-from amzigo_pipelines.assets.partitions import SELLER_TAG, SELLERS, partition_key, range_tags, ranges_of
+from amzigo_pipelines.assets.partitions import SELLERS, partition_key, range_tags, ranges_of
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.labels import lake_key
+from amzigo_pipelines.quality.results import QualityResults
+from amzigo_pipelines.resources.labels import EXTRACTION_JOB, SELLER_TAG, lake_key
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.report_ledger import Request
 from amzigo_pipelines.retention import automation as retention
 
-EXTRACTION_JOB = "daily_extraction"
 PUBLISH_JOB = "publish_marts"
+QUALITY_JOB = "check_lake"
 
 # How far back a missed day is asked for by itself. Older days are history: `amzigo extract --from --to`.
 CATCH_UP_DAYS = 30
 
 extraction_job = dg.define_asset_job(
     EXTRACTION_JOB,
-    selection=dg.AssetSelection.groups("extraction"),
+    # Checks run by themselves: Great Expectations is not loaded to extract.
+    selection=dg.AssetSelection.groups("extraction").without_checks(),
     description="One seller, one day or a range of days: all datasets from Amazon into the encrypted lake.",
+    executor_def=dg.in_process_executor,
+)
+quality_job = dg.define_asset_job(
+    QUALITY_JOB,
+    selection=dg.AssetSelection.checks_for_assets(*(lake_key(name) for name in DATASETS)),
+    description="One seller: look at all partitions that are new since the last look.",
     executor_def=dg.in_process_executor,
 )
 publish_job = dg.define_asset_job(
@@ -186,8 +194,8 @@ def reason_to_publish(platform: Platform, seller_id: str) -> str | None:
     minimum_interval_seconds=60,
     default_status=dg.DefaultSensorStatus.RUNNING,
     description=(
-        "Publishes a seller's marts when its lake holds something newer, or something in them dies tomorrow, and no "
-        "extraction of it is running."
+        "Publishes a seller's marts when its lake holds something newer that was checked, or something in them dies "
+        "tomorrow, and no extraction of it is running."
     ),
 )
 def publish_after_extraction(
@@ -200,7 +208,7 @@ def publish_after_extraction(
         reason = reason_to_publish(platform, seller_id)
         if reason is None:
             continue
-        if _is_extracting(context.instance, seller_id):
+        if _is_extracting(context.instance, seller_id) or QualityResults(platform.control).unchecked(seller_id):
             continue
         asked += 1
         yield dg.RunRequest(
@@ -209,7 +217,33 @@ def publish_after_extraction(
             tags={SELLER_TAG: seller_id},
         )
     if not asked:
-        yield dg.SkipReason("Every seller's marts are as new as its lake, or its extraction is still running.")
+        yield dg.SkipReason("Every seller's marts are as new as its lake, or that is not extracted or checked yet.")
+
+
+@dg.sensor(
+    job=quality_job,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Checks what is new in a seller's lake once no extraction of it is running.",
+)
+def check_after_extraction(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask for a look at every seller that has partitions nobody looked at."""
+    known = set(align_seller_partitions(context.instance, platform))
+    waiting: dict[str, int] = {}
+    for (seller_id, _), versions in QualityResults(platform.control).unchecked().items():
+        waiting[seller_id] = waiting.get(seller_id, 0) + len(versions)
+    asked = 0
+    for seller_id in sorted(known.intersection(waiting)):
+        if _is_extracting(context.instance, seller_id):
+            continue
+        changed_at = platform.lake.changed_at(seller_id)
+        asked += 1
+        # One run for each state of the lake: a look that failed is not repeated until something changes.
+        yield dg.RunRequest(run_key=f"{seller_id}|{changed_at}", tags={SELLER_TAG: seller_id})
+    if not asked:
+        yield dg.SkipReason("Everything in the lake was looked at, or its extraction is still running.")
 
 
 def _is_extracting(instance: dg.DagsterInstance, seller_id: str) -> bool:
@@ -226,6 +260,6 @@ def _is_extracting(instance: dg.DagsterInstance, seller_id: str) -> bool:
     )
 
 
-JOBS = (extraction_job, publish_job, *retention.RETENTION_JOBS)
+JOBS = (extraction_job, quality_job, publish_job, *retention.RETENTION_JOBS)
 SCHEDULES = (daily_extraction_schedule, *retention.SCHEDULES)
-SENSORS = (publish_after_extraction, deferred_extraction)
+SENSORS = (check_after_extraction, publish_after_extraction, deferred_extraction)

@@ -11,6 +11,7 @@ from amzigo_pipelines.assets.extraction.assets import extraction_assets
 from amzigo_pipelines.assets.mart_assets import mart_assets
 from amzigo_pipelines.automation import JOBS, SCHEDULES, SENSORS
 from amzigo_pipelines.backup_automation import BACKUP_JOBS, BACKUP_SCHEDULES
+from amzigo_pipelines.quality.checks import lake_checks
 from amzigo_pipelines.quality.key_checks import key_checks
 from amzigo_pipelines.resources.logs import protect_logs
 from amzigo_pipelines.resources.platform import Platform, open_platform
@@ -39,7 +40,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
             *retention_assets(platform.home.first_day),
             *backup_assets(),
         ],
-        asset_checks=[*key_checks(), *retention_checks()],
+        asset_checks=[*key_checks(), *retention_checks(), *lake_checks()],
         jobs=[*JOBS, *BACKUP_JOBS],
         schedules=[*SCHEDULES, *BACKUP_SCHEDULES],
         sensors=list(SENSORS),

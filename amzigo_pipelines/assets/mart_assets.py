@@ -13,11 +13,20 @@ import dagster as dg
 from amzigo_pipelines.assets.mart_definitions import Mart, load_marts
 from amzigo_pipelines.assets.partitions import SELLERS
 from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.quality.results import QualityResults
 from amzigo_pipelines.resources.failures import explained
 from amzigo_pipelines.resources.labels import DATA_TEAM, lake_key, mart_key
+from amzigo_pipelines.resources.platform import Platform
 
 # A run that carries this tag as "true" builds from nothing instead of from what changed.
 REBUILD_TAG = "amzigo/rebuild"
+# Likewise, publishes although checks of the lake's structure failed.
+DESPITE_CHECKS_TAG = "amzigo/despite-failed-checks"
+
+
+class PublishBlocked(AmzigoError):
+    """Checks of the seller's lake failed: marts made of it could not be trusted."""
 
 
 def mart_assets() -> list[dg.AssetsDefinition]:
@@ -39,6 +48,8 @@ def mart_assets() -> list[dg.AssetsDefinition]:
         with explained():
             platform = context.resources.platform
             platform.sellers.get(seller_id)
+            if context.run.tags.get(DESPITE_CHECKS_TAG) != "true":
+                _refuse_broken(platform, seller_id)
             is_rebuild = context.run.tags.get(REBUILD_TAG) == "true"
             report = platform.warehouse.publish(seller_id, marts, rebuild=is_rebuild)
         way = "from nothing" if report.is_rebuilt else f"{report.loaded_days} changed partitions"
@@ -65,6 +76,17 @@ def _key_of(table: str) -> dg.AssetKey | None:
     if name == table:
         return mart_key(name)
     return lake_key(name) if name in DATASETS else None
+
+
+def _refuse_broken(platform: Platform, seller_id: str) -> None:
+    blocking = QualityResults(platform.control).blocking(seller_id)
+    if blocking:
+        first = blocking[0]
+        raise PublishBlocked(
+            f"{len(blocking)} partitions of seller {seller_id} fail the checks of their structure, the first "
+            f"{first.dataset} of {first.day} ({', '.join(first.broken)}): extract them again, or publish all the same "
+            "with 'amzigo publish --despite-failed-checks'; the marts published before stand"
+        )
 
 
 def _spec(mart: Mart) -> dg.AssetSpec:

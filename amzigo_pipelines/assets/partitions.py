@@ -13,11 +13,9 @@ import dagster as dg
 from dagster import MultiPartitionKey
 from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
 
-SELLERS = dg.DynamicPartitionsDefinition(name="seller")
+from amzigo_pipelines.resources.labels import SELLER_TAG
 
-# The tag by which dagster.yaml serialises runs of one seller. Not Dagster's own "dagster/partition/seller": it sets
-# that for a single partition only, and on a run over a range it would be taken for a partition key of one dimension.
-SELLER_TAG = "amzigo/seller"
+SELLERS = dg.DynamicPartitionsDefinition(name="seller")
 
 # Days that go into one run over a range.
 DAYS_PER_RUN = 30

@@ -23,8 +23,8 @@ def _metrics() -> tuple[Column, ...]:
     only_sp = {14: ""}
     return (
         business("currency", STRING, "ISO 4217 currency of all amounts."),
-        business("impressions", INTEGER, "How often the ads were shown."),
-        business("clicks", INTEGER, "Clicks on the ads."),
+        business("impressions", INTEGER, "How often the ads were shown.", at_least=0),
+        business("clicks", INTEGER, "Clicks on the ads.", at_least=0),
         business("cost", MONEY, "What the clicks, or the views, cost."),
         *(
             business(
@@ -39,8 +39,15 @@ def _metrics() -> tuple[Column, ...]:
             )
             for days in windows
         ),
-        business("orders_14d_with_views", INTEGER, "As orders_14d, those after a mere view too; not for products."),
-        business("units_14d_with_views", INTEGER, "As units_14d, those after a mere view too; not for products."),
+        business(
+            "orders_14d_with_views",
+            INTEGER,
+            "As orders_14d, those after a mere view too; not for products.",
+            at_least=0,
+        ),
+        business(
+            "units_14d_with_views", INTEGER, "As units_14d, those after a mere view too; not for products.", at_least=0
+        ),
         business("sales_14d_with_views", MONEY, "As sales_14d, those after a mere view too; not for products."),
     )
 

@@ -46,7 +46,7 @@ FBA_SHIPMENTS = Dataset(
         business("estimated_arrival_at", INSTANT, "When Amazon expects it to arrive (UTC).", "estimated-arrival-date"),
         business("sku", STRING, "The seller's own identifier of the listing.", "sku"),
         business("title", STRING, "Product title.", "product-name"),
-        business("units", INTEGER, "Units shipped.", "quantity-shipped"),
+        business("units", INTEGER, "Units shipped.", "quantity-shipped", at_least=0),
         business("currency", STRING, "ISO 4217 currency of the amounts.", "currency"),
         business("item_amount", MONEY, "Price of the units, without tax.", "item-price"),
         business("item_tax", MONEY, "Tax on the price.", "item-tax"),

@@ -38,7 +38,7 @@ LISTINGS = Dataset(
         business("title", STRING, "Title of the listing.", "item-name"),
         business("currency", STRING, "ISO 4217 currency of the price: the marketplace's.", "@currency"),
         business("price", MONEY, "Price asked.", "price"),
-        business("quantity", INTEGER, "Units the seller offers itself; null for FBA.", "quantity"),
+        business("quantity", INTEGER, "Units the seller offers itself; null for FBA.", "quantity", at_least=0),
         business("opened_on_text", STRING, "Since when it is listed, as Amazon writes it (localised).", "open-date"),
         business("condition_code", STRING, "Amazon's code of the condition (11 = new).", "item-condition"),
         business("product_id", STRING, "Identifier of the product (EAN, UPC, ...).", "product-id"),

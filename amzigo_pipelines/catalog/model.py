@@ -45,6 +45,8 @@ class Column:
         source: where the value stands in Amazon's answer: a dotted JSON path (`a.b`, `a[type=X].b`, `a[].b`), or a
             report's header. `@...` is what the extraction itself knows, see `CONTEXT`. Empty for what we derive.
         purpose: for PII only: what the value is needed for, with the legal basis.
+        at_least: no value is below it; for numbers that count things.
+        one_of: all values that Amazon documents; empty where it documents none.
     """
 
     name: str
@@ -53,6 +55,8 @@ class Column:
     description: str
     source: str = ""
     purpose: str = ""
+    at_least: int | None = None
+    one_of: tuple[str, ...] = ()
 
 
 CONTEXT = ("@marketplace_id", "@currency", "@taken_at", "@occurrence")
@@ -118,6 +122,19 @@ class Source:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Rows that must be there in another dataset of the same seller.
+
+    Attributes:
+        columns: this dataset's columns.
+        dataset: name of the other, in which the columns have the same names.
+    """
+
+    columns: tuple[str, ...]
+    dataset: str
+
+
+@dataclass(frozen=True)
 class Dataset:
     """One table of a seller's data, as it is extracted and stored.
 
@@ -130,6 +147,7 @@ class Dataset:
         purpose: what the data is used for (Amzigo's data policy, clause 1.2).
         legal_basis: the policy's legal basis for that use (clause 1.3).
         partition_day: what the partition's day means for this dataset.
+        references: which rows of other datasets the rows of a day refer to, on the same day.
 
     Raises:
         CatalogError: a column without a retention class, of a nested type, declared twice, PII without a purpose,
@@ -144,6 +162,7 @@ class Dataset:
     purpose: str
     legal_basis: str
     partition_day: str
+    references: tuple[Reference, ...] = ()
 
     def __post_init__(self) -> None:
         seen: set[str] = set()
@@ -231,9 +250,17 @@ class Dataset:
         return iter(self.columns)
 
 
-def business(name: str, type_: pa.DataType, description: str, source: str = "") -> Column:
-    """A column of class `business`."""
-    return Column(name, type_, RetentionClass.BUSINESS, description, source)
+def business(
+    name: str,
+    type_: pa.DataType,
+    description: str,
+    source: str = "",
+    *,
+    at_least: int | None = None,
+    one_of: tuple[str, ...] = (),
+) -> Column:
+    """A column of class `business`; for `at_least` and `one_of` see `Column`."""
+    return Column(name, type_, RetentionClass.BUSINESS, description, source, at_least=at_least, one_of=one_of)
 
 
 def pseudonym(name: str, type_: pa.DataType, description: str, source: str = "") -> Column:

@@ -5,7 +5,7 @@ Paths that begin with `^` are read from the order that holds the item.
 
 from __future__ import annotations
 
-from amzigo_pipelines.catalog.model import INSTANT, INTEGER, MONEY, STRING, Dataset, Source, business, pii
+from amzigo_pipelines.catalog.model import INSTANT, INTEGER, MONEY, STRING, Dataset, Reference, Source, business, pii
 from amzigo_pipelines.catalog.orders import subtotal
 
 _CUSTOM = "order management: making and wrapping what was ordered (contract)"
@@ -42,9 +42,11 @@ ORDER_ITEMS = Dataset(
             "BUSINESS_PRICE where the price is for Amazon Business only.",
             "product.price.priceDesignation",
         ),
-        business("quantity_ordered", INTEGER, "Units ordered.", "quantityOrdered"),
-        business("quantity_fulfilled", INTEGER, "Units shipped.", "fulfillment.quantityFulfilled"),
-        business("quantity_unfulfilled", INTEGER, "Units still to ship.", "fulfillment.quantityUnfulfilled"),
+        business("quantity_ordered", INTEGER, "Units ordered.", "quantityOrdered", at_least=0),
+        business("quantity_fulfilled", INTEGER, "Units shipped.", "fulfillment.quantityFulfilled", at_least=0),
+        business(
+            "quantity_unfulfilled", INTEGER, "Units still to ship.", "fulfillment.quantityUnfulfilled", at_least=0
+        ),
         business(
             "currency",
             STRING,
@@ -92,4 +94,5 @@ ORDER_ITEMS = Dataset(
             _CANCEL,
         ),
     ),
+    references=(Reference(("order_id",), "orders"),),
 )

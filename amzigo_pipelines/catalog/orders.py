@@ -18,6 +18,17 @@ def subtotal(kind: str) -> str:
     return f"proceeds.breakdowns[type={kind}].subtotal.amount"
 
 
+# `FulfillmentStatus` of Amazon's model orders_2026-01-01.
+FULFILLMENT_STATUSES = (
+    "PENDING_AVAILABILITY",
+    "PENDING",
+    "UNSHIPPED",
+    "PARTIALLY_SHIPPED",
+    "SHIPPED",
+    "CANCELLED",
+    "UNFULFILLABLE",
+)
+
 ORDERS = Dataset(
     name="orders",
     description="One row an order: its newest version within the partition's day, from Amazon's Orders API 2026-01-01.",
@@ -39,8 +50,15 @@ ORDERS = Dataset(
             STRING,
             "Fulfilment status, from PENDING to SHIPPED or CANCELLED.",
             "fulfillment.fulfillmentStatus",
+            one_of=FULFILLMENT_STATUSES,
         ),
-        business("fulfilled_by", STRING, "AMAZON (FBA) or MERCHANT.", "fulfillment.fulfilledBy"),
+        business(
+            "fulfilled_by",
+            STRING,
+            "AMAZON (FBA) or MERCHANT.",
+            "fulfillment.fulfilledBy",
+            one_of=("AMAZON", "MERCHANT"),
+        ),
         business(
             "service_level", STRING, "Shipping speed that the buyer chose.", "fulfillment.fulfillmentServiceLevel"
         ),
@@ -96,15 +114,15 @@ ORDERS = Dataset(
         business("ship_city", STRING, "City of delivery.", f"{_ADDRESS}.city"),
         business("ship_state", STRING, "State or region of delivery.", f"{_ADDRESS}.stateOrRegion"),
         business("ship_country", STRING, "Country of delivery, ISO 3166-1 alpha-2.", f"{_ADDRESS}.countryCode"),
-        business("package_count", INTEGER, "Packages known to Amazon."),
+        business("package_count", INTEGER, "Packages known to Amazon.", at_least=0),
         business("carriers", STRING, "Carriers of the packages, comma-separated.", "packages[].carrier"),
         business(
             "package_statuses", STRING, "Status of each package, comma-separated.", "packages[].packageStatus.status"
         ),
         business("first_shipped_at", INSTANT, "Ship time of the first package (UTC)."),
         business("last_shipped_at", INSTANT, "Ship time of the last package (UTC)."),
-        business("item_count", INTEGER, "Order items (lines)."),
-        business("units_ordered", INTEGER, "Units over all items."),
+        business("item_count", INTEGER, "Order items (lines).", at_least=0),
+        business("units_ordered", INTEGER, "Units over all items.", at_least=0),
         pseudonym(
             "buyer_key",
             STRING,

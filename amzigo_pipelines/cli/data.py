@@ -51,15 +51,14 @@ def extract(
     """
     from rich.progress import Progress
 
-    from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, SELLER_TAG, partition_key, range_tags
-    from amzigo_pipelines.automation import EXTRACTION_JOB
+    from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, partition_key, range_tags
     from amzigo_pipelines.catalog.registry import DATASETS
     from amzigo_pipelines.catalog.registry import dataset as dataset_named
     from amzigo_pipelines.cli.runs import Runner, rows_by_asset
     from amzigo_pipelines.cli.simulation import require_simulator
     from amzigo_pipelines.clock import today
     from amzigo_pipelines.resources.home import Kind
-    from amzigo_pipelines.resources.labels import lake_key
+    from amzigo_pipelines.resources.labels import EXTRACTION_JOB, SELLER_TAG, lake_key
     from amzigo_pipelines.resources.platform import open_platform
 
     platform = open_platform()
@@ -122,6 +121,9 @@ def publish(
     rebuild: Annotated[
         bool, typer.Option("--rebuild", help="Build from nothing instead of from what changed.")
     ] = False,
+    despite_failed_checks: Annotated[
+        bool, typer.Option("--despite-failed-checks", help="Publish although checks of the lake's structure failed.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring a seller's marts up to date.
@@ -130,15 +132,19 @@ def publish(
 
     Example: amzigo publish --seller ASYNTHETICNORTH1
     """
-    from amzigo_pipelines.assets.mart_assets import REBUILD_TAG
-    from amzigo_pipelines.assets.partitions import SELLER_TAG
+    from amzigo_pipelines.assets.mart_assets import DESPITE_CHECKS_TAG, REBUILD_TAG
     from amzigo_pipelines.automation import PUBLISH_JOB
     from amzigo_pipelines.cli.runs import Runner, rows_by_asset
+    from amzigo_pipelines.resources.labels import SELLER_TAG
     from amzigo_pipelines.resources.platform import open_platform
 
     platform = open_platform()
     seller_id = platform.sellers.get(seller).seller_id
-    tags = {SELLER_TAG: seller_id, REBUILD_TAG: str(rebuild).lower()}
+    tags = {
+        SELLER_TAG: seller_id,
+        REBUILD_TAG: str(rebuild).lower(),
+        DESPITE_CHECKS_TAG: str(despite_failed_checks).lower(),
+    }
     materialised = Runner(platform).run(PUBLISH_JOB, partition_key=seller_id, tags=tags)
     rows = rows_by_asset(materialised)
     if as_json:

@@ -68,11 +68,11 @@ def extract_and_publish(
     A range brings orders only, a single day orders, stock and listings; with `everything_since` all that Amazon has
     for a seller, the history from that day on included.
     """
-    from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, SELLER_TAG, partition_key, range_tags
-    from amzigo_pipelines.automation import EXTRACTION_JOB, PUBLISH_JOB
+    from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, partition_key, range_tags
+    from amzigo_pipelines.automation import PUBLISH_JOB
     from amzigo_pipelines.catalog.registry import DATASETS
     from amzigo_pipelines.cli.runs import rows_by_asset
-    from amzigo_pipelines.resources.labels import lake_key
+    from amzigo_pipelines.resources.labels import EXTRACTION_JOB, SELLER_TAG, lake_key
 
     assert _worker is not None  # the pool runs start() first
     _worker.clock.set(now)

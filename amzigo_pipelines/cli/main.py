@@ -22,6 +22,7 @@ from amzigo_pipelines.cli import (
     dictionary,
     installation,
     keys,
+    quality,
     report,
     retention,
     sellers,
@@ -56,6 +57,7 @@ app.command()(data.publish)
 app.command()(data.sql)
 app.command()(dictionary.dictionary)
 app.command()(report.report)
+app.add_typer(quality.app, name="quality")
 app.add_typer(retention.app, name="retention")
 app.add_typer(keys.app, name="keys")
 app.command()(backups.backup)

@@ -14,6 +14,13 @@ from amzigo_pipelines.catalog.registry import DATASETS
 DATA_TEAM = "team:data-engineering"
 PRIVACY_TEAM = "team:privacy"
 
+# The name is here, because a check must know whether it runs beside an extraction.
+EXTRACTION_JOB = "daily_extraction"
+
+# The tag by which dagster.yaml serialises runs of one seller. Not Dagster's own "dagster/partition/seller": it sets
+# that for a single partition only, and on a run over a range it would be taken for a partition key of one dimension.
+SELLER_TAG = "amzigo/seller"
+
 
 def lake_key(dataset: str) -> dg.AssetKey:
     """The asset of a dataset in the lake, such as `lake/orders`."""

@@ -386,3 +386,19 @@ restore_drills = sa.Table(
     sa.Column("has_passed", sa.Boolean, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),  # JSON object
 )
+
+# What the checks found: one row a version of a partition. Counts by rule, never a value.
+quality_results = sa.Table(
+    "quality_results",
+    metadata,
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("dataset", sa.String(64), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("checked_at", Instant, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("rules", sa.Integer, nullable=False),
+    sa.Column("errors", sa.Integer, nullable=False),
+    sa.Column("warnings", sa.Integer, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON object: rows that break a rule, by its name
+)

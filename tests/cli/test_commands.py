@@ -29,7 +29,8 @@ def test_help_imports_nothing_heavy() -> None:
 COMMANDS = (
     "init, doctor, demo, dev, simulator, seller authorize, seller add, seller token, seller marketplaces, seller list, "
     "seller remove, credentials status, credentials rotate, credentials rotated, "
-    "extract, publish, sql, report, dictionary, retention status, retention plan, retention run"
+    "extract, publish, sql, report, dictionary, retention status, retention plan, retention run, "
+    "quality run, quality status"
 )
 
 

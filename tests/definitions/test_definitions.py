@@ -12,9 +12,9 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from amzigo_pipelines.assets.partitions import SELLER_TAG
 from amzigo_pipelines.automation import (
     CATCH_UP_DAYS,
+    check_after_extraction,
     daily_extraction_schedule,
     deferred_extraction,
     publish_after_extraction,
@@ -25,7 +25,9 @@ from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.definitions import build_definitions
+from amzigo_pipelines.quality.partitions import check_unchecked
 from amzigo_pipelines.resources.home import Home, Kind
+from amzigo_pipelines.resources.labels import SELLER_TAG
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.report_ledger import ReportLedger, ReportOrder, State
 from amzigo_pipelines.retention import automation as retention
@@ -152,6 +154,7 @@ def test_schedules_and_sensor_run_on_a_fresh_install() -> None:
     ]
     assert all(one.default_status is dg.DefaultScheduleStatus.RUNNING for one in retention.SCHEDULES)
     assert deferred_extraction.default_status is dg.DefaultSensorStatus.RUNNING
+    assert check_after_extraction.default_status is dg.DefaultSensorStatus.RUNNING
     assert publish_after_extraction.default_status is dg.DefaultSensorStatus.RUNNING
 
 
@@ -241,6 +244,9 @@ def test_publishing_follows_extraction_once(platform: Platform) -> None:
     with dg.instance_for_test() as instance:
         assert asked() == set()
         commit(platform, "ASELLER01", [FIRST_DAY])
+        # Nothing is published that nobody looked at.
+        assert asked() == set()
+        check_unchecked(platform, "ASELLER01")
         assert asked() == {"ASELLER01"}
         platform.warehouse.publish("ASELLER01", load_marts())
         assert asked() == set()

@@ -1,0 +1,76 @@
+"""`amzigo quality`: looking at what is in the lake, and how it stands."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from amzigo_pipelines.cli.options import AsJson
+from amzigo_pipelines.cli.output import print_records, say
+
+app = typer.Typer(help="Checks of the lake: their results, running them.", no_args_is_help=True)
+
+OneSeller = Annotated[str | None, typer.Option("--seller", "-s", help="One seller. Default: all.")]
+
+
+@app.command()
+def run(seller: OneSeller = None) -> None:
+    """Check all partitions that are new since the last look.
+
+    Example: amzigo quality run
+    """
+    from amzigo_pipelines.automation import QUALITY_JOB
+    from amzigo_pipelines.cli.runs import Runner
+    from amzigo_pipelines.quality.results import QualityResults
+    from amzigo_pipelines.resources.labels import SELLER_TAG
+    from amzigo_pipelines.resources.platform import open_platform
+
+    platform = open_platform()
+    sellers = [platform.sellers.get(seller)] if seller else platform.sellers.list()
+    runner = Runner(platform)
+    for one in sellers:
+        waiting = sum(len(days) for days in QualityResults(platform.control).unchecked(one.seller_id).values())
+        runner.run(QUALITY_JOB, tags={SELLER_TAG: one.seller_id})
+        say(f"{one.seller_id}: {waiting:,} partitions checked")
+    _show(seller, as_json=False)
+
+
+@app.command()
+def status(seller: OneSeller = None, as_json: AsJson = False) -> None:
+    """Show which partitions break a rule, and how many rows do.
+
+    Example: amzigo quality status
+    """
+    _show(seller, as_json=as_json)
+
+
+def _show(seller: str | None, *, as_json: bool) -> None:
+    from amzigo_pipelines.quality.results import QualityResults
+    from amzigo_pipelines.resources.platform import open_platform
+
+    platform = open_platform()
+    seller_id = platform.sellers.get(seller).seller_id if seller else None
+    results = QualityResults(platform.control)
+    current = results.current(seller_id)
+    records = [
+        {
+            "seller": result.seller_id,
+            "dataset": result.dataset,
+            "day": result.day,
+            "rule": rule,
+            "rows that break it": rows,
+            "rows": result.rows,
+        }
+        for result in current
+        if result.errors or result.warnings
+        for rule, rows in result.broken.items()
+    ]
+    unchecked = sum(len(days) for days in results.unchecked(seller_id).values())
+    if not current:
+        empty = "No partition has been checked yet: amzigo quality run"
+    else:
+        empty = f"{len(current):,} partitions checked: all rules hold."
+    print_records("Broken rules", records, as_json=as_json, empty=empty)
+    if unchecked and not as_json:
+        say(f"{unchecked:,} partitions were not looked at yet: amzigo quality run")
