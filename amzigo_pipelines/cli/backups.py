@@ -77,6 +77,10 @@ def restore(
     take_over: Annotated[
         bool, typer.Option("--take-over", help="The KEK folder's database is lost: end its key-encryption keys.")
     ] = False,
+    certificates: Annotated[
+        Path | None,
+        typer.Option(metavar="FOLDER", help="Certificates newer than the backup: their erasures are made true again."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Restore a backup into a new home.
@@ -90,7 +94,7 @@ def restore(
     from amzigo_pipelines.resources.home import home_path
     from amzigo_pipelines.retention.restore import restore as restore_backup
 
-    report = restore_backup(archive, home_path(), SystemClock(), take_over=take_over)
+    report = restore_backup(archive, home_path(), SystemClock(), take_over=take_over, certificates=certificates)
     total = report.total
     if as_json:
         print_json(
@@ -100,6 +104,8 @@ def restore(
                 "home": str(report.home.path),
                 "sellers": sorted(report.sellers),
                 "dead_sellers": report.dead_sellers,
+                "rows_erased_again": report.erased_again,
+                "sellers_erased_again": report.left_again,
                 "files": total.files,
                 "rows": total.rows,
                 "open_pii_days": {seller: list(days) for seller, days in report.open_pii_days.items()},
@@ -112,6 +118,11 @@ def restore(
     )
     if report.dead_sellers:
         say(f"their parts of the backup have died, nothing came back: {', '.join(report.dead_sellers)}")
+    if report.erased_again or report.left_again:
+        say(
+            f"erased again, as since the backup: {report.erased_again:,} rows"
+            + (f" and the sellers {', '.join(report.left_again)}" if report.left_again else "")
+        )
     for seller_id, (first, last) in sorted(report.open_pii_days.items()):
         say(f"next, for living PII: amzigo extract --seller {seller_id} --from {first} --to {last} --dataset orders")
     say("then: amzigo doctor, and amzigo publish for every seller")

@@ -169,8 +169,12 @@ class KeyStore:
         """Keep drafted keys, in the caller's write transaction."""
         self._insert(connection, self._ring(), drafts)
 
-    def open(self, key_id: str) -> DataKey:
+    def open(self, key_id: str, *, even_frozen: bool = False) -> DataKey:
         """The key of that id.
+
+        Args:
+            key_id: which.
+            even_frozen: for legal holds alone, which go on during an incident.
 
         Raises:
             KeyUnknown: there never was one.
@@ -193,7 +197,7 @@ class KeyStore:
                 since = row.destroyed_at.date().isoformat() if row.destroyed_at else "an unknown day"
                 raise KeyDead(f"the {what} was destroyed on {since}: what it opened is gone for good")
             _refuse_past(f"the {what}", row.expires_on, now_on)
-            if frozen is not None:
+            if frozen is not None and not even_frozen:
                 raise frozen
             return self._unwrap(self._ring(), row)
 

@@ -12,7 +12,9 @@ The order, and why a crash anywhere is mended by running the request again:
    so that the certificate tells everything, whichever run did it.
 5. *exchange the KEKs*, so that no old copy of the control database brings the keys back.
 6. *the marts*: their key is destroyed and they are built anew from what the lake has now.
-7. *verify* with the predicate that deleted; 8. *certify* in one transaction with the request's state.
+7. *verify* with the predicate that deleted;
+8. *end it in backups*: a leaving seller's parts die, of others the tombstones are put where every restore comes by;
+9. *certify* in one transaction with the request's state.
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.erased_journal import note_erased
 from amzigo_pipelines.resources.keys import KeyClass, KeyDead
 from amzigo_pipelines.resources.lake_files import GARBAGE, select_files
 from amzigo_pipelines.resources.lake_rewrite import Removal, Within
@@ -31,7 +34,7 @@ from amzigo_pipelines.resources.locks import LockBusy, exclusive
 from amzigo_pipelines.resources.mart_books import NotPublished
 from amzigo_pipelines.resources.row_match import RowMatch
 from amzigo_pipelines.resources.steps import OnStep, no_step
-from amzigo_pipelines.resources.tombstones import Scope, add, hasher, select_of_request
+from amzigo_pipelines.resources.tombstones import Scope, add, hasher, rows_of_request, select_of_request
 from amzigo_pipelines.retention import erasures, holds
 from amzigo_pipelines.retention.certificates import write_missing_files
 from amzigo_pipelines.retention.erasure_closing import close
@@ -87,6 +90,7 @@ def erase(
             erase_seller(platform, request, step)
         elif request.state is not State.VERIFIED:
             _erase_person(platform, request, publish, step)
+        _end_in_backups(platform, request)
         close(platform, request, step)
     return erasures.get(platform, request_id)
 
@@ -180,6 +184,15 @@ def _erase_person(platform: Platform, request: ErasureRequest, publish: Publish,
         erasures.add_detail(connection, request, "proof", vars(proof))
         erasures.change_in(connection, request, State.VERIFIED, buyer_key=None)
     step("verified")
+
+
+def _end_in_backups(platform: Platform, request: ErasureRequest) -> None:
+    """No backup brings it back: a seller's parts die, and who else was erased is erased again by every restore."""
+    if request.scope is Scope.SELLER:
+        platform.backup_keys.destroy_owner(request.seller_id)
+    with platform.control.read() as connection:
+        rows = rows_of_request(connection, request.number)
+    note_erased(platform.home.kek_dir, request.request_id, rows)
 
 
 def _write_down(request: ErasureRequest, connection: Connection, removal: Removal) -> None:

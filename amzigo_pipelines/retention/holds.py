@@ -260,8 +260,9 @@ def _secure(platform: Platform, hold: Hold) -> int:
     fresh = [hit.file for hit in hits if hit.file.path not in known]
     if not fresh:
         return 0
-    vault_key = platform.keys.open(hold.key_id)
-    keys = platform.keys.open_living({file.key_id for file in fresh})
+    # What a law wants kept is kept during an incident, too.
+    vault_key = platform.keys.open(hold.key_id, even_frozen=True)
+    keys = platform.keys.open_living({file.key_id for file in fresh}, even_frozen=True)
     return sum(
         platform.vault.copy(hold.number, vault_key, file, keys[file.key_id], match).rows
         for file in fresh

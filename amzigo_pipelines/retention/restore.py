@@ -6,9 +6,9 @@ archive becomes (`restore_parts.py`), and trying it out (`drill.py`).
 The settings file is written last: without it nobody can open the home. A restore that fails removes what it made; one
 that was killed is begun anew by the next, which knows it by the file `.restoring`.
 
-What can't come back: PII (no backup holds it); a seller who left, or of whom a buyer was erased since, for the keys of
-their parts were destroyed; data whose date of death has come, for its key is refused on its date and its file not even
-written.
+What can't come back: PII (no backup holds it); a seller who left, for the keys of its parts were destroyed; whoever
+else was erased since, for the KEK folder tells of them and they are erased again before the end; data whose date of
+death has come, for its key is refused on its date and its file not even written.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.archive import ArchiveReader
 from amzigo_pipelines.resources.backup_keys import BackupKeyDead, BackupKeys, BackupPart
 from amzigo_pipelines.resources.durability import sync_folder
+from amzigo_pipelines.resources.erased_journal import read_erased
 from amzigo_pipelines.resources.home import Home, HomeError, KeyProvider, KeySettings, Kind, home_of
 from amzigo_pipelines.resources.keks import KekPurpose, KekStore
 from amzigo_pipelines.resources.platform import Platform
@@ -76,6 +77,8 @@ class RestoreReport:
         dead_sellers: sellers whose part of the backup died.
         open_pii_days: by seller, first and last of the days whose buyers' data lived when the backup was made: to be
             extracted from Amazon again.
+        erased_again: rows of people erased since, taken out again.
+        left_again: sellers erased since.
         totals: what the backup says it holds, as `backups.amounts_as_json`.
     """
 
@@ -86,6 +89,8 @@ class RestoreReport:
     expired: dict[str, dict[str, Amount]] = field(default_factory=dict)
     dead_sellers: list[str] = field(default_factory=list)
     open_pii_days: dict[str, tuple[date, date]] = field(default_factory=dict)
+    erased_again: int = 0
+    left_again: list[str] = field(default_factory=list)
     totals: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -100,6 +105,7 @@ def restore(
     clock: Clock,
     *,
     take_over: bool = False,
+    certificates: Path | None = None,
     keys: BackupKeys | None = None,
     environment: Mapping[str, str] | None = None,
     on_step: OnStep | None = None,
@@ -110,6 +116,8 @@ def restore(
         archive: the file.
         target: the new home's folder; it may hold the KEK folder `kek/`, else nothing.
         clock: what is dead by now.
+        certificates: a folder of certificates newer than the backup, whose erasures are made true again, besides those
+            that the KEK folder tells of.
         take_over: the KEK folder holds the KEKs of a control database that is lost: end them.
         keys: where the backup's keys are; in the new home's KEK folder when None. Given by drills, whose home is
             isolated from the environment.
@@ -142,6 +150,9 @@ def restore(
         report = RestoreReport(str(header["backup_id"]), created_at, home)
         try:
             platform = _bring_back(reader, home, keys, clock, environment, report, step)
+            if not isinstance(platform.home, IsolatedHome):
+                _forget(platform, report, certificates)
+                step("forgotten")
             _finish(platform, report, archive, take_over, step)
         except BaseException as error:
             _clear(home)
@@ -252,6 +263,19 @@ def _bring_back(
         raise reader.damaged()
     report.totals = reader.totals
     return platform
+
+
+def _forget(platform: Platform, report: RestoreReport, certificates: Path | None) -> None:
+    """Erase again whoever was erased since the backup was made. A drill is spared: it is opened to nobody."""
+    from amzigo_pipelines.retention.certificates import ensure_signing_key, write_missing_files
+    from amzigo_pipelines.retention.reapplying import apply_tombstones, tombstones_in
+
+    ensure_signing_key(platform)
+    write_missing_files(platform)
+    further = read_erased(platform.home.kek_dir) + (tombstones_in(certificates) if certificates else [])
+    done = apply_tombstones(platform, further, actor=acting_user())
+    report.erased_again = done.rows
+    report.left_again = list(done.sellers)
 
 
 def _finish(platform: Platform, report: RestoreReport, archive: Path, take_over: bool, step: OnStep) -> None:

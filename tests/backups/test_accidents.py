@@ -22,7 +22,7 @@ from amzigo_pipelines.retention.restore import restore
 HERE = Path(__file__).parent
 CLOCK = VirtualClock(NOW)
 BACKUP_STEPS = ["began", "control", "seller", "seller", "written", "renamed", "recorded"]
-RESTORE_STEPS = ["prepared", "control", "seller", "seller", "late", "verified", "opened"]
+RESTORE_STEPS = ["prepared", "control", "seller", "seller", "late", "forgotten", "verified", "opened"]
 
 
 def child(action: str, folder: Path) -> str:
