@@ -90,11 +90,12 @@ def test_the_assets_run_and_tell_what_they_did(platform: Platform, tmp_path: Pat
     (tmp_path / "backups").mkdir()
     configured = open_platform(platform.home.path)
     resources = {"platform": dg.ResourceDefinition.hardcoded_resource(configured)}
-    result = dg.materialize(backup_assets(), resources=resources)
-    facts = {
-        event.asset_key.to_user_string(): event.materialization.metadata
-        for event in result.get_asset_materialization_events()
-    }
+    with dg.instance_for_test() as instance:
+        result = dg.materialize(backup_assets(), resources=resources, instance=instance)
+        facts = {
+            event.asset_key.to_user_string(): event.materialization.metadata
+            for event in result.get_asset_materialization_events()
+        }
     assert facts["backup"]["expires_on"].value == str(NOW.date() + timedelta(days=20))
     assert facts["restore_drill"]["files_opened"].value == 18
     assert MARK not in repr(facts)
@@ -107,7 +108,8 @@ def test_the_assets_run_and_tell_what_they_did(platform: Platform, tmp_path: Pat
 
 def test_without_a_folder_the_asset_fails_with_a_sentence(platform: Platform) -> None:
     resources = {"platform": dg.ResourceDefinition.hardcoded_resource(platform)}
-    result = dg.materialize([backup_assets()[0]], resources=resources, raise_on_error=False)
-    assert not result.success
-    (failure,) = result.get_step_failure_events()
+    with dg.instance_for_test() as instance:
+        result = dg.materialize([backup_assets()[0]], resources=resources, instance=instance, raise_on_error=False)
+        assert not result.success
+        (failure,) = result.get_step_failure_events()
     assert "no folder for backups is set" in str(failure.step_failure_data.user_failure_data.description)
