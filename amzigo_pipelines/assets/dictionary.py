@@ -105,9 +105,10 @@ def _marts() -> Iterator[Entry]:
 def _datasets() -> Iterator[Entry]:
     for dataset in DATASETS.values():
         source = dataset.source
+        kind = "Data Kiosk query" if source.report is not None and source.report.query is not None else "report"
         facts = {
             "partition day": dataset.partition_day,
-            "source": f"report {source.report_type}" if source.report_type else source.operation,
+            "source": f"{kind} {source.report_type}" if source.report_type else source.operation,
             "used for": dataset.purpose,
             "legal basis": dataset.legal_basis,
         }

@@ -70,6 +70,26 @@ FROM_DAY = "@day"
 
 
 @dataclass(frozen=True)
+class QueryShape:
+    """A query of Amazon's Data Kiosk, whose fields are the sources of the dataset's columns.
+
+    Attributes:
+        schema: the GraphQL field that names the data set and its version.
+        view: the field below it that gives the rows.
+        aggregate_by: the value of its argument `aggregateBy`.
+    """
+
+    schema: str
+    view: str
+    aggregate_by: str
+
+    @property
+    def name(self) -> str:
+        """What the ledger of reports and errors call it."""
+        return f"{self.schema}.{self.view}"
+
+
+@dataclass(frozen=True)
 class ReportShape:
     """What must be known of a report to extract it, beside the map of its columns.
 
@@ -81,6 +101,7 @@ class ReportShape:
         is_for_account: True where one report covers all marketplaces of a region; else one is asked for each.
         records: for JSON reports the dotted path of the list of records; empty for tab-separated ones.
         is_weekly: True where Amazon reports whole weeks only, Sunday to Saturday: a week's rows are of its last day.
+        query: for what is no report but a query of Data Kiosk: which one.
         pii_from: what proves that a row's order was not delivered yet, and so when its personal data dies; the first
             that is there counts: `@order` (the order of the row's `order_id`, as the lake knows it), a column, or
             `@day` (the partition's day, for rows that concern no delivery). Where none is there, personal data is not
@@ -93,6 +114,7 @@ class ReportShape:
     is_for_account: bool = False
     records: str = ""
     is_weekly: bool = False
+    query: QueryShape | None = None
     pii_from: tuple[str, ...] = (FROM_DAY,)
 
 
@@ -102,7 +124,8 @@ class Source:
 
     Attributes:
         operation: SP-API operation (`searchOrders`), or for a report the operation that asks for it.
-        report_type: Amazon's report type, for datasets that come as a report.
+        report_type: Amazon's report type, for datasets that come as a report; the name of the query for those of Data
+            Kiosk.
         is_snapshot: True where Amazon tells only the present, so that a past day can't be asked for.
         lookback_days: so many earlier days are fetched again every night, because Amazon adds to them or restates them.
         window_days: the most days that one request may cover.
@@ -203,6 +226,11 @@ class Dataset:
             raise CatalogError(f"dataset {self.name!r} needs a day column or must be a snapshot, and not both")
         if shape.day_column and shape.day_column not in names:
             raise CatalogError(f"dataset {self.name!r} has no column {shape.day_column!r} to tell a row's day by")
+        if shape.query is not None and (self.source.report_type != shape.query.name or not shape.is_for_account):
+            raise CatalogError(
+                f"dataset {self.name!r} comes by a query: its report type must be {shape.query.name!r}, and it is for "
+                "the account, because a query names all marketplaces"
+            )
         for origin in shape.pii_from:
             if origin not in (FROM_ORDER, FROM_DAY) and origin not in names:
                 raise CatalogError(f"dataset {self.name!r} has no column {origin!r} to date its PII by")

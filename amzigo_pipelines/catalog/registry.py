@@ -16,6 +16,8 @@ from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.participations import PARTICIPATIONS
 from amzigo_pipelines.catalog.repeat_purchase import REPEAT_PURCHASE
 from amzigo_pipelines.catalog.returns import FBA_RETURNS, MERCHANT_RETURNS
+from amzigo_pipelines.catalog.sales_and_traffic import SALES_AND_TRAFFIC_BY_SKU, SALES_AND_TRAFFIC_DAILY
+from amzigo_pipelines.catalog.sales_metrics import SALES_METRICS
 from amzigo_pipelines.catalog.seller_feedback import SELLER_FEEDBACK
 
 _ALL = (
@@ -29,6 +31,9 @@ _ALL = (
     STRANDED_INVENTORY,
     FBA_RETURNS,
     MERCHANT_RETURNS,
+    SALES_AND_TRAFFIC_DAILY,
+    SALES_AND_TRAFFIC_BY_SKU,
+    SALES_METRICS,
     LISTINGS,
     REVIEW_TOPICS,
     REVIEW_TRENDS,

@@ -1,7 +1,8 @@
-"""The life of a report: asking Amazon for it, waiting until it is ready, and what to do when it does not come.
+"""The life of a report or of a query: asking Amazon, waiting until it is ready, and what to do when it does not come.
 
-Belongs here: when to ask, to wait, to use again, to give up. Does not belong here: the ledger's rows
-(`report_ledger.py`), downloading (`reports.py`), what a report's columns mean (`assets/extraction/`).
+Belongs here: when to ask, to wait, to use again, to give up. Does not belong here: how the two APIs are asked
+(`document_apis.py`), the ledger's rows (`report_ledger.py`), downloading (`reports.py`), what a report's columns mean
+(`assets/extraction/`).
 
 Amazon's states: IN_QUEUE, IN_PROGRESS, then DONE, CANCELLED (no data, or asked too soon, or cancelled by somebody: it
 does not say) or FATAL (mostly: asked too soon). Asking again at once makes the last two worse, so nothing here does.
@@ -19,8 +20,9 @@ from typing import TYPE_CHECKING, Any
 
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.clock import Clock
+from amzigo_pipelines.resources.document_apis import api_of
 from amzigo_pipelines.resources.report_ledger import ReportLedger, ReportOrder, Request, State, Taken
-from amzigo_pipelines.resources.report_lists import instant_of, instant_text, list_reports, ready_reports
+from amzigo_pipelines.resources.report_lists import instant_text, ready_reports
 from amzigo_pipelines.resources.reports import Report
 from amzigo_pipelines.resources.spapi import SellingPartner
 from amzigo_pipelines.resources.spapi_errors import (
@@ -42,7 +44,6 @@ if TYPE_CHECKING:
 
 __all__ = ["TIME_LIMIT_S", "EmptyUnconfirmed", "ReportDesk", "ReportOrder"]
 
-_CREATE = "createReport"
 # Most reports take seconds, some a quarter of an hour.
 TIME_LIMIT_S = 1_800.0
 _FIRST_WAIT_S = 0.05
@@ -123,7 +124,7 @@ class ReportDesk:
             ReportLate: it is not ready in time; the next call goes on waiting for the same one.
             SpApiError: asking failed.
         """
-        asked = Asked(partner.seller_id, f"report {order.report_type}")
+        asked = Asked(partner.seller_id, order.title)
         began_at, waited_s, wait_s, times_asked = time.monotonic(), 0.0, _FIRST_WAIT_S, 0
         while True:
             latest, now = self._ledger.latest(partner.seller_id, order), self._clock.now()
@@ -146,7 +147,7 @@ class ReportDesk:
                 case State.CANCELLED:
                     return EmptyUnconfirmed(latest.asked_at, latest.retry_at or now, latest.attempts)
                 case State.FATAL:
-                    raise _given_up(asked, latest, latest.retry_at or now)
+                    raise _given_up(asked, order, latest, latest.retry_at or now)
                 case State.ASKING if max(now - latest.asked_at, timedelta(seconds=waited_s)) > _ON_ITS_WAY_FOR:
                     self._recover(partner, order, latest)
                     continue
@@ -155,9 +156,7 @@ class ReportDesk:
                 case _:
                     pass
             if max(waited_s, time.monotonic() - began_at) + wait_s > self._time_limit_s:
-                raise ReportLate(
-                    asked, f"the report is not ready after {self._time_limit_s / 60:.0f} minutes: try again later"
-                )
+                raise ReportLate(asked, f"it is not ready after {self._time_limit_s / 60:.0f} minutes: try again later")
             partner.sleep(wait_s)
             waited_s += wait_s
             wait_s = min(_LONGEST_WAIT_S, wait_s * 2 * random.uniform(0.9, 1.1))
@@ -209,13 +208,14 @@ class ReportDesk:
         The claim is laid in the instant of sending, not before waiting for a turn: so a process that dies while it
         waits has claimed nothing.
         """
+        api = api_of(order)
         for attempt in range(1, _MOST_ASKED + 1):
             sent: list[Request] = []
             try:
                 created = partner.call(
-                    _CREATE, self._sending(partner, order, latest, sent), {"reportId": str}, _region_of(order)
+                    api.create, self._sending(partner, order, latest, sent), {api.id_field: str}, _region_of(order)
                 )
-                self._ledger.asked(sent[0], created.payload["reportId"])
+                self._ledger.asked(sent[0], created.payload[api.id_field])
             except Taken:
                 return
             except _AnswerLost as lost:
@@ -230,28 +230,21 @@ class ReportDesk:
                 return
 
     def _sending(self, partner: SellingPartner, order: ReportOrder, latest: Request | None, sent: list[Request]) -> Any:
-        reports = partner.reports_of(order.marketplace_ids[0])
-        parameters: dict[str, Any] = {
-            "reportType": order.report_type,
-            "marketplaceIds": list(order.marketplace_ids),
-        }
-        if order.start is not None:
-            parameters["dataStartTime"] = instant_text(order.start)
-        if order.end is not None:
-            parameters["dataEndTime"] = instant_text(order.end)
-        if order.options:
-            parameters["reportOptions"] = dict(order.options)
+        api = api_of(order)
+        ask = api.asking(partner, order)
 
         def send() -> Answer:
             if sent:
                 # Called again by the retries, because the first answer did not name the report.
-                raise _AnswerLost(BadAnswer(Asked(partner.seller_id, _CREATE), "no answer names the report"))
-            partner.take_turn(f"{_CREATE} {order.report_type}")
+                raise _AnswerLost(BadAnswer(Asked(partner.seller_id, api.create), "no answer names what was asked for"))
+            partner.take_turn(f"{api.create} {order.report_type}")
             sent.append(self._ledger.claim(partner.seller_id, order, self._clock.now(), latest))
             try:
-                return reports.create_report(**parameters)
+                return ask()
             except SpApiError as error:
-                if error.operation == _CREATE and (error.status is None or error.status < 400 or error.status == 504):
+                if error.operation == api.create and (
+                    error.status is None or error.status < 400 or error.status == 504
+                ):
                     raise _AnswerLost(error) from None
                 self._ledger.withdraw(sent.pop())
                 raise
@@ -260,63 +253,44 @@ class ReportDesk:
 
     def _recover(self, partner: SellingPartner, order: ReportOrder, request: Request) -> bool:
         """Find out what became of a request whose answer was never seen; forget it if nothing did."""
-        report_id = self._lost_report(partner, order, request)
-        if report_id is None:
+        since = max(request.asked_at - _CLOCKS_DIFFER_BY, order.not_before or request.asked_at - _CLOCKS_DIFFER_BY)
+        ids = api_of(order).like(partner, order, since)
+        known = self._ledger.known_ids(partner.seller_id, ids)
+        lost = next((report_id for report_id in ids if report_id not in known), None)
+        if lost is None:
             self._ledger.withdraw(request)
             return False
         with suppress(Taken):
-            self._ledger.asked(request, report_id)
+            self._ledger.asked(request, lost)
         return True
-
-    def _lost_report(self, partner: SellingPartner, order: ReportOrder, request: Request) -> str | None:
-        if order.options:
-            return None  # the list does not tell a report's options: it might be another one
-        since = max(request.asked_at - _CLOCKS_DIFFER_BY, order.not_before or request.asked_at - _CLOCKS_DIFFER_BY)
-        rows = [
-            row
-            for row in list_reports(partner, order.report_type, order.marketplace_ids, since)
-            if set(row.get("marketplaceIds") or ()) == set(order.marketplace_ids)
-            and (instant_of(row.get("dataStartTime")), instant_of(row.get("dataEndTime"))) == (order.start, order.end)
-        ]
-        ids = [str(row.get("reportId")) for row in rows]
-        known = self._ledger.known_ids(partner.seller_id, ids)
-        return next((report_id for report_id in ids if report_id not in known), None)
 
     # -- waiting -----------------------------------------------------------------------------------------------------
 
     def _is_finished(self, partner: SellingPartner, order: ReportOrder, request: Request) -> bool:
-        """Ask how far a report has come, and note it; also True where Amazon does not know it."""
-        asked = Asked(partner.seller_id, f"report {order.report_type}")
-        reports, report_id = partner.reports_of(order.marketplace_ids[0]), request.report_id or ""
+        """Ask how far a request has come, and note it; also True where Amazon does not know it."""
         try:
-            answer = partner.call(
-                "getReport", lambda: reports.get_report(report_id), {"processingStatus": str}, _region_of(order)
-            ).payload
+            outcome = api_of(order).outcome(partner, order, request.report_id or "")
         except BadRequest as error:
             if error.status != 404:
                 raise
             self._ledger.withdraw(request)
             return True
+        if outcome is None:
+            return False
         now = self._clock.now()
-        match answer["processingStatus"]:
-            case "DONE":
-                document_id = answer.get("reportDocumentId")
-                if not isinstance(document_id, str):
-                    raise BadAnswer(asked, "the report is DONE but names no document")
-                self._ledger.finish(request, State.DONE, now, document_id=document_id)
-            case "CANCELLED":
-                self._ledger.finish(request, State.CANCELLED, now, retry_at=now + _cooldown(order))
-            case "FATAL":
-                self._ledger.finish(request, State.FATAL, now, retry_at=now + _cooldown(order))
-            case "IN_QUEUE" | "IN_PROGRESS":
-                return False
-            case _:
-                raise BadAnswer(asked, "the report is in a state that is not known")
+        self._ledger.finish(
+            request,
+            outcome.state,
+            now,
+            document_id=outcome.document_id,
+            next_token=outcome.next_token,
+            retry_at=None if outcome.state is State.DONE else now + _cooldown(order),
+        )
         return True
 
 
 class _AnswerLost(Exception):
-    """createReport was sent and nobody knows whether it arrived. No `SpApiError`, so that no retry sends it again."""
+    """It was asked for and nobody knows whether it arrived. No `SpApiError`, so that no retry sends it again."""
 
     def __init__(self, error: SpApiError) -> None:
         super().__init__()
@@ -362,24 +336,25 @@ def _cooldown(order: ReportOrder) -> timedelta:
     return order.cooldown or _LONGEST_COOLDOWN
 
 
-def _given_up(asked: Asked, request: Request, retry_at: datetime) -> ReportDeferred:
+def _given_up(asked: Asked, order: ReportOrder, request: Request, retry_at: datetime) -> ReportDeferred:
+    why = "" if order.query else ", most often because one was asked for a short time before"
     return ReportDeferred(
         asked,
-        f"Amazon gave up the report (FATAL) that was asked for at {instant_text(request.asked_at)}, most often "
-        f"because one was asked for a short time before: ask again after {instant_text(retry_at)}, earlier makes it "
-        "worse",
+        f"Amazon gave up the {'query' if order.query else 'report'} (FATAL) that was asked for at "
+        f"{instant_text(request.asked_at)}{why}: ask again after {instant_text(retry_at)}, earlier makes it worse",
         retry_at,
     )
 
 
 def _report(request: Request, order: ReportOrder) -> Report:
-    assert request.document_id is not None  # only a finished request with a document is DONE
     return Report(
         request.report_type,
         order.marketplace_ids[0],
-        request.document_id,
+        request.document_id or "",
         request.report_id or "",
         request.asked_at,
         request.start,
         request.end,
+        bool(order.query),
+        request.next_token or "",
     )

@@ -1,4 +1,4 @@
-"""The ledger of reports in the control database: what was asked of Amazon, and how far each request has come.
+"""The ledger of reports and queries in the control database: what was asked of Amazon, and how far each has come.
 
 Belongs here: the table `reports`, and what tells two orders apart. Does not belong here: when to ask, wait or give up
 (`report_desk.py`), what is in a report (`reports.py`): the ledger holds no content, ever.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class State(StrEnum):
     """How far a request has come."""
 
-    ASKING = "asking"  # createReport was sent, its answer is not known yet
+    ASKING = "asking"  # createReport or createQuery was sent, its answer is not known yet
     ASKED = "asked"
     DONE = "done"
     CANCELLED = "cancelled"
@@ -35,13 +35,15 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class ReportOrder:
-    """A report that is wanted.
+    """A report that is wanted, or the answer to a query of Data Kiosk.
 
     Attributes:
-        report_type: Amazon's type.
+        report_type: Amazon's type, or the name of the query.
         marketplace_ids: one or more of the same region; their order makes no difference.
         start, end: window of the data, where the type has one; aware.
         options: `reportOptions`, as pairs.
+        query: GraphQL text of a query; empty for reports.
+        page_token: of a query's answer the page after the one that named this token; empty for the first.
         cooldown: Amazon makes a report of this type anew no sooner than this after the last (30 minutes for FBA types
             that are near real time, 4 hours for daily ones); zero where nothing is known.
         fresh_for: a report that was ready this short a time ago is used again instead of asked for anew.
@@ -53,18 +55,31 @@ class ReportOrder:
     start: datetime | None = None
     end: datetime | None = None
     options: tuple[tuple[str, str], ...] = ()
+    query: str = ""
+    page_token: str = ""
     cooldown: timedelta = timedelta(0)
     fresh_for: timedelta = timedelta(hours=1)
     not_before: datetime | None = None
 
     def key(self, seller_id: str) -> str:
         """Hash of what tells two orders of all sellers apart."""
-        return _hash([seller_id, self.report_type, *sorted(self.marketplace_ids)], self._window(), sorted(self.options))
+        where = [seller_id, self.report_type, *sorted(self.marketplace_ids)]
+        return _hash(where, self._window(), self._details())
 
     @property
     def options_hash(self) -> str:
-        """Hash of the options alone."""
-        return _hash(sorted(self.options))
+        """Hash of the options, or of the query, alone."""
+        return _hash(self._details())
+
+    @property
+    def title(self) -> str:
+        """How errors name it."""
+        return f"{'query' if self.query else 'report'} {self.report_type}"
+
+    def _details(self) -> list[tuple[str, str]]:
+        # Apart from options, whatever they are called: no option's name is empty.
+        asked = [("", self.query), ("", self.page_token)] if self.query else []
+        return sorted(self.options) + asked
 
     def _window(self) -> list[float | None]:
         return [None if instant is None else instant.timestamp() for instant in (self.start, self.end)]
@@ -79,7 +94,8 @@ class Request:
         seller_id, report_type, marketplace_ids, start, end: what was asked for.
         state: how far it has come.
         report_id: Amazon's id; None while the answer is awaited.
-        document_id: names the document once it is done.
+        document_id: names the document once it is done; None of a query that is done and has no data.
+        next_token: of a query that is done and has further pages.
         asked_at: when.
         finished_at: when it was seen to be done, cancelled or given up.
         retry_at: not worth asking again before, for requests that came to nothing.
@@ -95,6 +111,7 @@ class Request:
     state: State
     report_id: str | None
     document_id: str | None
+    next_token: str | None
     asked_at: datetime
     finished_at: datetime | None
     retry_at: datetime | None
@@ -176,6 +193,7 @@ class ReportLedger:
         now: datetime,
         *,
         document_id: str | None = None,
+        next_token: str | None = None,
         retry_at: datetime | None = None,
     ) -> None:
         """It is done, cancelled or given up. Whoever else waits for it may have noted the same before."""
@@ -186,6 +204,7 @@ class ReportLedger:
                 state=state.value,
                 finished_at=now,
                 document_id=document_id,
+                next_token=next_token,
                 retry_at=retry_at,
             )
         except Taken:
@@ -255,6 +274,7 @@ def _request(row: sa.Row[Any]) -> Request:
         state=State(row.state),
         report_id=row.report_id,
         document_id=row.document_id,
+        next_token=row.next_token,
         asked_at=row.asked_at,
         finished_at=row.finished_at,
         retry_at=row.retry_at,

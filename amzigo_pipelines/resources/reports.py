@@ -1,4 +1,4 @@
-"""Reports of the SP-API that are ready: streaming their content as Arrow batches, or reading it as JSON.
+"""Documents of the SP-API that are ready: streaming their content as Arrow batches, or reading it as JSON.
 
 Belongs here: the download. Does not belong here: a report's life up to there (`report_desk.py`), formats
 (`report_bytes.py`, `report_text.py`), and what columns mean (`assets/extraction/`).
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.resources.addresses import EndpointRefused, check_address
 from amzigo_pipelines.resources.collection import collection_paused
+from amzigo_pipelines.resources.json_lines import json_lines
 from amzigo_pipelines.resources.report_bytes import charset_of, gunzip, to_utf8
 from amzigo_pipelines.resources.report_headers import Wanted
 from amzigo_pipelines.resources.report_text import ReportTable
@@ -51,9 +52,12 @@ class Report:
         report_type: Amazon's type.
         marketplace_id: the first marketplace it was asked for.
         document_id: names the document; its link is asked for just before each download, since it lives 5 minutes.
+            Empty where Amazon answered a query and has no data.
         report_id: Amazon's id of the report, unique within the seller.
         asked_at: when it was asked for, or for those that Amazon makes by itself, made.
         start, end: the window of its data, where it has one.
+        is_query: whether it is the answer to a query of Data Kiosk.
+        next_token: of a query's answer that has further pages.
     """
 
     report_type: str
@@ -63,6 +67,13 @@ class Report:
     asked_at: datetime | None = None
     start: datetime | None = None
     end: datetime | None = None
+    is_query: bool = False
+    next_token: str = field(default="", repr=False)
+
+    @property
+    def title(self) -> str:
+        """How errors name it."""
+        return f"{'query' if self.is_query else 'report'} {self.report_type}"
 
 
 @contextmanager
@@ -87,7 +98,7 @@ def report_table(
         ReportUnreadable: a line with another number of fields, or another charset.
         SpApiError: no link, or no connection.
     """
-    asked = Asked(partner.seller_id, f"report {report.report_type}")
+    asked = Asked(partner.seller_id, report.title)
     with _text(partner, report, asked) as chunks:
         yield ReportTable(asked, chunks, Wanted(report.report_type, headers, required))
         partner.usage.pages += 1
@@ -107,7 +118,7 @@ def report_json(partner: SellingPartner, report: Report, most_bytes: int = MOST_
         ReportUnreadable: too long, or in another charset.
         SpApiError: no link, or no connection.
     """
-    asked = Asked(partner.seller_id, f"report {report.report_type}")
+    asked = Asked(partner.seller_id, report.title)
     held = bytearray()
     with _text(partner, report, asked) as chunks:
         for chunk in chunks:
@@ -129,6 +140,23 @@ def report_json(partner: SellingPartner, report: Report, most_bytes: int = MOST_
 
 
 @contextmanager
+def report_objects(partner: SellingPartner, report: Report) -> Iterator[Iterator[dict[str, Any]]]:
+    """The rows of a document of JSON lines, downloaded while they are read; fractions as text, never as floats.
+
+    Nothing is retried while rows are read, as with `report_table`.
+
+    Raises:
+        DownloadFailed: no working link, the body was torn, its gzip cut short, or its last line.
+        ReportNotTabular: something else than lines of JSON.
+        SpApiError: no link, or no connection.
+    """
+    asked = Asked(partner.seller_id, report.title)
+    with _text(partner, report, asked) as chunks:
+        yield json_lines(asked, chunks)
+        partner.usage.pages += 1
+
+
+@contextmanager
 def _text(partner: SellingPartner, report: Report, asked: Asked) -> Iterator[Iterator[bytes]]:
     """A report's content as UTF-8, while it comes."""
     with ExitStack() as stack:
@@ -147,31 +175,42 @@ def _text(partner: SellingPartner, report: Report, asked: Asked) -> Iterator[Ite
 
 def _opened(partner: SellingPartner, report: Report, asked: Asked, stack: ExitStack) -> tuple[httpx.Response, Any]:
     """The open download, and the compression that Amazon names; a link that has run out is replaced by a fresh one."""
-    reports = partner.reports_of(report.marketplace_id)
     for attempt in range(1, _MOST_LINKS + 1):
-        document = partner.call(
-            "getReportDocument",
-            lambda: reports.get_report_document(report.document_id),
-            {"url": str},
-            MARKETPLACES[report.marketplace_id].region,
-        ).payload
+        address, compression = (_query_link if report.is_query else _report_link)(partner, report)
         try:
-            check_address(document["url"])
+            check_address(address)
         except EndpointRefused:
             raise BadAnswer(asked, "the link to the report is not https: it was not followed") from None
         partner.connection.asked = asked
         partner.usage.requests += 1
         download = ExitStack()
-        response = download.enter_context(partner.connection.stream(document["url"]))
+        response = download.enter_context(partner.connection.stream(address))
         if response.status_code == 200:
             stack.push(download)
-            return response, document.get("compressionAlgorithm")
+            return response, compression
         download.close()
         if response.status_code != 403 or attempt == _MOST_LINKS:
             raise DownloadFailed(
                 asked, "the report's link was refused, it has probably run out: try again", status=response.status_code
             )
     raise AssertionError("the loop returns or raises")
+
+
+def _report_link(partner: SellingPartner, report: Report) -> tuple[str, Any]:
+    reports, region = partner.reports_of(report.marketplace_id), MARKETPLACES[report.marketplace_id].region
+    document = partner.call(
+        "getReportDocument", lambda: reports.get_report_document(report.document_id), {"url": str}, region
+    ).payload
+    return document["url"], document.get("compressionAlgorithm")
+
+
+def _query_link(partner: SellingPartner, report: Report) -> tuple[str, None]:
+    """The link of a document of Data Kiosk, which tells its compression by Content-Encoding alone."""
+    kiosk, region = partner.data_kiosk_of(report.marketplace_id), MARKETPLACES[report.marketplace_id].region
+    document = partner.call(
+        "getDocument", lambda: kiosk.get_document(report.document_id), {"documentUrl": str}, region
+    ).payload
+    return document["documentUrl"], None
 
 
 def _refuse_constant(name: str) -> None:

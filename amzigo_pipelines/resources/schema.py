@@ -307,7 +307,8 @@ rate_buckets = sa.Table(
     sa.Column("updated_at", Instant, nullable=False),
 )
 
-# The ledger of reports: one row a request. Which report, for what, and how far it has come; never what is in it.
+# The ledger of reports and of Data Kiosk's queries: one row a request. Which one, for what, and how far it has come;
+# never what is in it.
 reports = sa.Table(
     "reports",
     metadata,
@@ -321,7 +322,8 @@ reports = sa.Table(
     sa.Column("options_hash", sa.String(64), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),  # asking, asked, done, cancelled, fatal, spoiled
     sa.Column("report_id", sa.String(64)),  # NULL while asking
-    sa.Column("document_id", sa.Text),
+    sa.Column("document_id", sa.Text),  # NULL of a finished query: Amazon has no data
+    sa.Column("next_token", sa.Text),  # of a finished query: what the next page is asked for with
     sa.Column("asked_at", Instant, nullable=False),
     sa.Column("finished_at", Instant),
     sa.Column("retry_at", Instant),  # cancelled or fatal: not worth asking again before

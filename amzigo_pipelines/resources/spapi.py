@@ -37,7 +37,13 @@ if TYPE_CHECKING:
 
     from amzigo_pipelines.resources.sellers import Seller
     from amzigo_pipelines.resources.spapi_http import Connection
-    from amzigo_pipelines.resources.spapi_library import Answer, FeedbackOperations, ReportsOperations
+    from amzigo_pipelines.resources.spapi_library import Answer
+    from amzigo_pipelines.resources.spapi_operations import (
+        DataKioskOperations,
+        FeedbackOperations,
+        ReportsOperations,
+        SalesOperations,
+    )
 
 # Sections of an order that are given by role, and the role that gives them.
 PERSONAL_SECTIONS = ("BUYER", "RECIPIENT")
@@ -255,6 +261,14 @@ class SellingPartner:
     def feedback_of(self, marketplace_id: str) -> FeedbackOperations:
         """The library's customer feedback client for the region of a marketplace."""
         return self._calls.library(MARKETPLACES[marketplace_id].region).feedback
+
+    def data_kiosk_of(self, marketplace_id: str) -> DataKioskOperations:
+        """The library's Data Kiosk client for the region of a marketplace."""
+        return self._calls.library(MARKETPLACES[marketplace_id].region).data_kiosk
+
+    def sales_of(self, marketplace_id: str) -> SalesOperations:
+        """The library's sales client for the region of a marketplace."""
+        return self._calls.library(MARKETPLACES[marketplace_id].region).sales
 
     @property
     def usage(self) -> Usage:

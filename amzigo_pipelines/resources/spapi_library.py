@@ -20,12 +20,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
-from typing import Any, Protocol, cast
+from typing import Any, cast
 
 from sp_api.api import CustomerFeedback as LibraryFeedback
+from sp_api.api import DataKiosk as LibraryDataKiosk
 from sp_api.api import Inventories as LibraryInventories
 from sp_api.api import OrdersV20260101 as LibraryOrders
 from sp_api.api import Reports as LibraryReports
+from sp_api.api import Sales as LibrarySales
 from sp_api.api import Sellers as LibrarySellers
 from sp_api.auth import AccessTokenClient
 from sp_api.base.credential_provider import FromCodeCredentialProvider
@@ -43,6 +45,15 @@ from amzigo_pipelines.resources.spapi_errors import (
     request_id_of,
 )
 from amzigo_pipelines.resources.spapi_http import TIMEOUT, USER_AGENT, Connection, RawAnswer, tls_context
+from amzigo_pipelines.resources.spapi_operations import (
+    DataKioskOperations,
+    FeedbackOperations,
+    InventoriesOperations,
+    OrdersOperations,
+    ReportsOperations,
+    SalesOperations,
+    SellersOperations,
+)
 
 
 @dataclass
@@ -229,68 +240,16 @@ class FeedbackClient(_Strict, LibraryFeedback):  # type: ignore[misc]
         return super()._check_response(res, res_no_data, bulk, wrap_list)
 
 
+class DataKioskClient(_Strict, LibraryDataKiosk):  # type: ignore[misc]
+    """Data Kiosk API 2023-11-15."""
+
+
+class SalesClient(_Strict, LibrarySales):  # type: ignore[misc]
+    """Sales API v1."""
+
+
 class SellersClient(_Strict, LibrarySellers):  # type: ignore[misc]
     """Sellers API v1."""
-
-
-class OrdersOperations(Protocol):
-    """What is used of the orders client."""
-
-    def search_orders(self, **parameters: Any) -> Answer:
-        """`searchOrders`."""
-        ...
-
-    def get_order(self, order_id: str, **parameters: Any) -> Answer:
-        """`getOrder`."""
-        ...
-
-
-class InventoriesOperations(Protocol):
-    """What is used of the inventory client."""
-
-    def get_inventory_summary_marketplace(self, **parameters: Any) -> Answer:
-        """`getInventorySummaries`."""
-        ...
-
-
-class ReportsOperations(Protocol):
-    """What is used of the reports client."""
-
-    def create_report(self, **parameters: Any) -> Answer:
-        """`createReport`."""
-        ...
-
-    def get_report(self, report_id: str, **parameters: Any) -> Answer:
-        """`getReport`."""
-        ...
-
-    def get_reports(self, **parameters: Any) -> Answer:
-        """`getReports`."""
-        ...
-
-    def get_report_document(self, document_id: str, **parameters: Any) -> Answer:
-        """`getReportDocument`; without `download`, the metadata alone."""
-        ...
-
-
-class FeedbackOperations(Protocol):
-    """What is used of the customer feedback client."""
-
-    def get_item_review_topics(self, asin: str, **parameters: Any) -> Answer:
-        """`getItemReviewTopics`."""
-        ...
-
-    def get_item_review_trends(self, asin: str, **parameters: Any) -> Answer:
-        """`getItemReviewTrends`."""
-        ...
-
-
-class SellersOperations(Protocol):
-    """What is used of the sellers client."""
-
-    def get_marketplace_participation(self) -> Answer:
-        """`getMarketplaceParticipations`."""
-        ...
 
 
 class Library:
@@ -341,4 +300,6 @@ class Library:
         self.inventories = cast(InventoriesOperations, client(InventoriesClient))
         self.reports = cast(ReportsOperations, client(ReportsClient))
         self.feedback = cast(FeedbackOperations, client(FeedbackClient))
+        self.data_kiosk = cast(DataKioskOperations, client(DataKioskClient))
+        self.sales = cast(SalesOperations, client(SalesClient))
         self.sellers = cast(SellersOperations, client(SellersClient))

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.simulator import truth, truth_reports
+from amzigo_pipelines.simulator import truth, truth_reports, truth_sales
 from amzigo_pipelines.simulator.calls import Simulator
 from amzigo_pipelines.simulator.profiles import CLIENT_ID, CLIENT_SECRET
 from amzigo_pipelines.simulator.world import World
@@ -35,6 +35,8 @@ _TRUTHS: dict[str, Callable[[World, str, datetime], Any]] = {
     "feedback": truth_reports.feedback,
     "return-requests": truth_reports.return_requests,
     "stranded": truth_reports.stranded,
+    "traffic": truth_sales.traffic_daily,
+    "order-metrics": truth_sales.order_metrics,
 }
 
 

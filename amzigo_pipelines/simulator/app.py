@@ -23,8 +23,10 @@ from amzigo_pipelines.simulator import (
     api_control,
     api_feedback,
     api_inventory,
+    api_kiosk,
     api_orders,
     api_reports,
+    api_sales,
 )
 from amzigo_pipelines.simulator.ads_login import ADS_CLIENT_ID, AdsLogin
 from amzigo_pipelines.simulator.answers import Answer, Refusal, errors
@@ -60,6 +62,12 @@ OPERATIONS: tuple[tuple[str, str, str, Operation], ...] = (
     ("getReports", "GET", "/reports/2021-06-30/reports", api_reports.get_reports),
     ("getReport", "GET", "/reports/2021-06-30/reports/{reportId}", api_reports.get_report),
     ("cancelReport", "DELETE", "/reports/2021-06-30/reports/{reportId}", api_reports.cancel_report),
+    ("createQuery", "POST", "/dataKiosk/2023-11-15/queries", api_kiosk.create_query),
+    ("getQueries", "GET", "/dataKiosk/2023-11-15/queries", api_kiosk.get_queries),
+    ("getQuery", "GET", "/dataKiosk/2023-11-15/queries/{queryId}", api_kiosk.get_query),
+    ("cancelQuery", "DELETE", "/dataKiosk/2023-11-15/queries/{queryId}", api_kiosk.cancel_query),
+    ("getDocument", "GET", "/dataKiosk/2023-11-15/documents/{documentId}", api_kiosk.get_document),
+    ("getOrderMetrics", "GET", "/sales/v1/orderMetrics", api_sales.get_order_metrics),
     ("getReportDocument", "GET", "/reports/2021-06-30/documents/{reportDocumentId}", api_reports.get_report_document),
 )
 """Every operation of the SP-API that the simulator knows: name, method, path, function."""
@@ -86,6 +94,7 @@ def create_app(world: World, clock: Clock, settings: SimulatorSettings | None = 
     routes.append(Route("/applications/2023-11-30/clientSecret", _rotation(simulator), methods=["POST"]))
     routes.append(Route("/apps/authorize/consent", _consent(simulator), methods=["GET"]))
     routes.append(Route("/documents/{documentId}", _download(simulator), methods=["GET"]))
+    routes.append(Route("/kioskDocuments/{documentId}", _download_query(simulator), methods=["GET"]))
     routes += api_ads.routes(simulator, ads_login)
     routes += api_control.routes(simulator)
     app = Starlette(routes=routes)
@@ -198,5 +207,18 @@ def _download(simulator: Simulator) -> Endpoint:
             document_id = request.path_params["documentId"]
             answer = api_reports.download(simulator, document_id, request.query_params, fault)
         return _answered(simulator, "downloadReport", fault, answer)
+
+    return endpoint
+
+
+def _download_query(simulator: Simulator) -> Endpoint:
+    async def endpoint(request: Request) -> ASGIApp:
+        fault = simulator.faults.take("downloadQuery")
+        if fault is not None and fault.kind in REPLACING:
+            answer = fault.answer()
+        else:
+            document_id = request.path_params["documentId"]
+            answer = api_kiosk.download(simulator, document_id, request.query_params, fault)
+        return _answered(simulator, "downloadQuery", fault, answer)
 
     return endpoint

@@ -17,6 +17,7 @@ from starlette.datastructures import QueryParams
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.simulator.answers import invalid
 from amzigo_pipelines.simulator.faults import Fault, FaultBoard
+from amzigo_pipelines.simulator.kiosk_shelf import QueryShelf
 from amzigo_pipelines.simulator.lwa import CODE_LIFETIME_S, LoginWithAmazon
 from amzigo_pipelines.simulator.profiles import SellerProfile
 from amzigo_pipelines.simulator.rates import Buckets
@@ -38,7 +39,7 @@ class SimulatorSettings:
             for an application that registered no queue.
         page_token_lifetime_s: life of a pagination token of orders.
         inventory_token_lifetime_s: life of a pagination token of inventory.
-        report_queue_s: real seconds a report waits in IN_QUEUE.
+        report_queue_s: real seconds a report, or a query of Data Kiosk, waits in IN_QUEUE.
         report_work_s: real seconds it is IN_PROGRESS.
         report_cooldown_s: a report of the same type and marketplaces asked for within so many seconds of the last
             one fails; 0 for never.
@@ -51,6 +52,7 @@ class SimulatorSettings:
         report_localised: whether the header of the listings report is in the language of the marketplace, as
             Amazon has it in Germany and Japan.
         document_link_lifetime_s: life of a document's link.
+        kiosk_page_rows: rows of one document of Data Kiosk, the rest is on further pages; 0 for all in one.
         bulk_order_lines: lines of the report of all orders, whatever the seller sold: its lines are repeated under
             other order ids; 0 for what there is.
         order_report_has_item_ids: whether it has the column `order-item-id`, as it has since May 2026, undocumented.
@@ -75,6 +77,7 @@ class SimulatorSettings:
     report_names_charset: bool = True
     report_localised: bool = False
     document_link_lifetime_s: float = 300.0
+    kiosk_page_rows: int = 0
     bulk_order_lines: int = 0
     order_report_has_item_ids: bool = False
     order_report_is_regional: bool = False
@@ -113,6 +116,7 @@ class Simulator:
         self.buckets = Buckets(settings.rate_scale)
         self.login = LoginWithAmazon(world.config, settings.token_lifetime_s, settings.code_lifetime_s)
         self.reports = ReportShelf()
+        self.queries = QueryShelf()
         self.sealer = Sealer(f"synthetic-{world.config.seed}".encode(), clock)
 
 

@@ -29,7 +29,7 @@ REPLACING = frozenset(
 WIRE = frozenset({"slow_body", "torn_body", "reset"})
 """Kinds that spoil how the answer is sent."""
 REPORT = frozenset({"never_ends", "fatal", "cancelled", "columns"})
-"""Kinds that decide about a report when it is asked for (`createReport`)."""
+"""Kinds that decide about a report or a query when it is asked for (`createReport`, `createQuery`)."""
 CONTENT = frozenset({"repeat_page", "truncated_gzip", "expired_link", "error_sentence"}) | REPORT
 """Kinds that an operation carries out itself: pages, reports, and their download (`downloadReport`)."""
 
@@ -39,8 +39,9 @@ class Fault:
     """One switch.
 
     Attributes:
-        operation: the operation it spoils, or `*` for all. A report's download is `downloadReport`, the token
-            endpoint `token`. `createReport/GET_...` and `downloadReport/GET_...` are of one type of report only, and
+        operation: the operation it spoils, or `*` for all. A report's download is `downloadReport`, that of a
+            document of Data Kiosk `downloadQuery`, the token endpoint `token`. `createReport/GET_...` and
+            `downloadReport/GET_...` are of one type of report only, `createQuery/salesAndTraffic...` of one view, and
             for the kinds of `CONTENT` only.
         kind: one of `REPLACING`, `WIRE` and `CONTENT`.
         times: how often it strikes; None for ever.
@@ -50,7 +51,7 @@ class Fault:
         retry_after: seconds for the Retry-After header of a 429.
         seconds: for `slow_body` how long the body takes.
         keep: for `torn_body` and `truncated_gzip` the share of the bytes that is sent.
-        columns: for `columns` the fields of a `ColumnDrift`.
+        columns: for `columns` the fields of a `ColumnDrift`; of a query's fields the dotted paths.
 
     Raises:
         ValueError, TypeError: an unknown kind or field, or one that cannot be confined to a type of report.

@@ -17,6 +17,7 @@ from amzigo_pipelines.assets.extraction.participations import extract_participat
 from amzigo_pipelines.assets.extraction.reports import extract_report, orders_of, windows_of
 from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionRefused, ExtractionResult, SourceSkipped
 from amzigo_pipelines.assets.extraction.reviews import extract_review_topics, extract_review_trends
+from amzigo_pipelines.assets.extraction.sales_metrics import extract_sales_metrics
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
@@ -41,6 +42,7 @@ _OWN: dict[tuple[str, ...], Extract] = {
     ("orders", "order_items"): extract_orders,
     ("fba_inventory",): extract_inventory,
     ("marketplaces",): extract_participations,
+    ("sales_metrics",): extract_sales_metrics,
     ("ads_campaigns", "ads_products"): extract_advertising,
 }
 # One call a product: slow, and after the listings, which say what to ask about.

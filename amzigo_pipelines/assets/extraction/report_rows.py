@@ -8,7 +8,7 @@ are (`reports.py`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import date, datetime, timedelta
 
 import pyarrow as pa
@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 
 from amzigo_pipelines.assets.extraction.paths import Flattener, FlattenError, Path, typed
+from amzigo_pipelines.assets.extraction.query_rows import QueryRows
 from amzigo_pipelines.assets.extraction.results import Extraction
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES, Marketplace
 from amzigo_pipelines.catalog.model import (
@@ -33,7 +34,7 @@ from amzigo_pipelines.catalog.model import (
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.report_values import parse_values
-from amzigo_pipelines.resources.reports import Report, report_json, report_table
+from amzigo_pipelines.resources.reports import Report, report_json, report_objects, report_table
 from amzigo_pipelines.retention.dates import CLOCK_COLUMNS, earliest_pii_day, expires_on_of
 
 _SEPARATOR = "\x1f"
@@ -58,6 +59,8 @@ class RowMaker:
         self._counter = next((c.name for c in dataset if c.source == "@occurrence"), None)
         self._seen: Counter[str] = Counter()
         self._drift: dict[str, set[str]] = {"unknown": set(), "missing": set()}
+        self._answers = QueryRows(dataset) if self._shape.query is not None else None
+        self._seen_in: dict[date, set[str]] = {}
         self._doubles = self._undated = 0
 
     def rows_of(self, report: Report) -> Iterator[DayRows]:
@@ -68,20 +71,25 @@ class RowMaker:
             SpApiError: the report can't be downloaded or read.
         """
         market = MARKETPLACES[report.marketplace_id]
-        tables = self._records(report) if self._shape.records else self._lines(report, market)
-        for columns in tables:
+        for columns in self._columns(report, market):
             table = self._table(columns, report, market)
             for day, rows in self._by_day(table, market):
                 rows = self._told_apart(rows, day)
                 if rows.num_rows:
+                    if self._answers is not None:
+                        self._seen_in.setdefault(day, set()).update(pc.unique(rows["marketplace_id"]).to_pylist())
                     expires_on = self._expires_on(rows, day)
                     if expires_on is not None:
                         rows = self._without_undated(rows, expires_on)
                     yield day, rows, expires_on
 
+    def seen_in(self, day: date) -> Set[str]:
+        """Of which marketplaces there were rows of a day; of queries alone."""
+        return self._seen_in.get(day, set())
+
     def warnings(self) -> list[str]:
         """What a person should know of the reports that were read."""
-        found = []
+        found = self._answers.warnings() if self._answers is not None else []
         if unknown := sorted(self._drift["unknown"]):
             found.append(
                 f"new columns that nobody has classified yet: {', '.join(unknown)}; their values are kept encrypted as "
@@ -101,6 +109,15 @@ class RowMaker:
         return found
 
     # -- reading -----------------------------------------------------------------------------------------------------
+
+    def _columns(self, report: Report, market: Marketplace) -> Iterator[dict[str, pa.Array]]:
+        if self._answers is not None:
+            with report_objects(self._extraction.partner, report) as rows:
+                yield from self._answers.columns(rows)
+        elif self._shape.records:
+            yield from self._records(report)
+        else:
+            yield from self._lines(report, market)
 
     def _lines(self, report: Report, market: Marketplace) -> Iterator[dict[str, pa.Array]]:
         own = [c for c in self._dataset if c.source and not c.source.startswith("@")]

@@ -1,4 +1,4 @@
-"""Extracting any dataset that is a plain report: the catalog says which, this says how.
+"""Extracting any dataset that is a plain report or query of Data Kiosk: the catalog says which, this says how.
 
 Belongs here: which reports are ordered for which days, and what is written when they come, or don't. Does not belong
 here: the life of a report (`resources/report_desk.py`), from lines to rows (`report_rows.py`), any one report: a
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 
 import pyarrow.dataset as ds
 
+from amzigo_pipelines.assets.extraction.query_text import query_text
 from amzigo_pipelines.assets.extraction.report_rows import RowMaker
 from amzigo_pipelines.assets.extraction.results import (
     Extraction,
@@ -51,6 +52,8 @@ _PAST_FRESH_FOR = timedelta(hours=24)
 _LAST_OF_WEEK = 5
 # What a partition's origin says of data that Amazon neither gave nor denied.
 UNCONFIRMED = "unconfirmed"
+# What it says where Amazon answered that there is none.
+CONFIRMED = "confirmed"
 
 
 @dataclass
@@ -75,10 +78,15 @@ def extract_report(dataset: Dataset, extraction: Extraction, days: Sequence[date
         MissingRole: the application may not have it; the sentence names the role and what stays empty.
         SpApiError, FlattenError, LakeWriteError, PartitionBusy: nothing was stored of that window and the later ones.
     """
-    if _shape_of(dataset).is_weekly:
+    shape = _shape_of(dataset)
+    if shape.is_weekly:
         yield from _extract_weeks(dataset, extraction, days)
         return
-    for window in windows_of(dataset, days):
+    windows = windows_of(dataset, days)
+    if shape.query is not None:
+        # Amazon makes the answers to queries of different windows side by side, and has no cooldown for them.
+        extraction.desk.ask_ahead(extraction.partner, [o for w in windows for o in orders_of(dataset, extraction, w)])
+    for window in windows:
         yield from _extract_window(dataset, extraction, window)
 
 
@@ -106,7 +114,11 @@ def orders_of(dataset: Dataset, extraction: Extraction, window: Sequence[date]) 
             start = local_midnight(window[-1] - timedelta(days=6), "UTC")
             end = local_midnight(window[-1] + timedelta(days=1), "UTC") - timedelta(seconds=1)
         else:
+            zones = [MARKETPLACES[marketplace_id].time_zone for marketplace_id in marketplace_ids]
             start, after = local_midnight(window[0], zone), local_midnight(window[-1] + timedelta(days=1), zone)
+            if shape.query is not None:
+                # One query names days, and the last of its marketplaces to end them decides whether they are over.
+                after = max(local_midnight(window[-1] + timedelta(days=1), zone) for zone in zones)
             # Both edges are inclusive. Without an end the report goes up to the moment at which it is made.
             end = after - timedelta(seconds=1) if after <= now else None
             if window[-1] < now.date() - timedelta(days=dataset.source.lookback_days + 1):
@@ -118,6 +130,7 @@ def orders_of(dataset: Dataset, extraction: Extraction, window: Sequence[date]) 
                 start=start,
                 end=end,
                 options=shape.options,
+                query=query_text(dataset, marketplace_ids, window[0], window[-1]) if shape.query is not None else "",
                 cooldown=shape.cooldown,
                 fresh_for=fresh_for,
                 not_before=not_before,
@@ -158,7 +171,8 @@ def _extract_window(
     rows = retries.call(lambda: _write(dataset, extraction, window, collected))
     for commit in rows.commits:
         day = commit.day
-        found = [*warnings.get(day, ()), *rows.warnings, *(_cancelled(o, e) for o, e in collected.unconfirmed)]
+        found = [*warnings.get(day, ()), *rows.warnings.get(day, ())]
+        found += [_cancelled(order, outcome) for order, outcome in collected.unconfirmed]
         yield from results_of([commit], extraction.partner, found, told[day])
 
 
@@ -172,11 +186,16 @@ def _collect(dataset: Dataset, extraction: Extraction, window: Sequence[date]) -
     try:
         extraction.desk.ask_ahead(extraction.partner, orders)
         for order in orders:
-            outcome = extraction.desk.collect(extraction.partner, order)
-            if isinstance(outcome, Report):
+            while True:
+                outcome = extraction.desk.collect(extraction.partner, order)
+                if not isinstance(outcome, Report):
+                    collected.unconfirmed.append((order, outcome))
+                    break
                 collected.reports.append(outcome)
-            else:
-                collected.unconfirmed.append((order, outcome))
+                if not outcome.next_token:
+                    break
+                # The next page of a query's answer is another query, asked once and remembered like the first.
+                order = replace(order, page_token=outcome.next_token)
     except MissingRole as error:
         role = f"the role '{dataset.source.role}'" if dataset.source.role else "a role"
         error.add(
@@ -190,23 +209,29 @@ def _collect(dataset: Dataset, extraction: Extraction, window: Sequence[date]) -
 @dataclass
 class _Written:
     commits: list[PartitionCommit]
-    warnings: list[str]
+    warnings: Mapping[date, list[str]]
 
 
 def _write(dataset: Dataset, extraction: Extraction, window: Sequence[date], collected: _Collected) -> _Written:
     source = dataset.source
-    origin = {"operation": "createReport 2021-06-30", "report_type": source.report_type}
+    is_query = _shape_of(dataset).query is not None
+    operation = "createQuery 2023-11-15" if is_query else "createReport 2021-06-30"
+    origin = {"operation": operation, "report_type": source.report_type}
     if collected.unconfirmed:
         origin["empty"] = UNCONFIRMED
         origin["cancelled_for"] = ",".join(m for order, _ in collected.unconfirmed for m in order.marketplace_ids)
     if collected.reports:
         origin["reports"] = ",".join(report.report_id for report in collected.reports)
+        if not collected.unconfirmed and not any(report.document_id for report in collected.reports):
+            origin["empty"] = CONFIRMED
     maker = RowMaker(dataset, extraction, window)
     with ExitStack() as stack:
         writers: Mapping[date, LakeWriter] = {
             day: stack.enter_context(extraction.writer(day, [dataset], origin)) for day in window
         }
         for report in collected.reports:
+            if not report.document_id:
+                continue  # Amazon answered, and has no data
             try:
                 for day, table, expires_on in maker.rows_of(report):
                     writers[day].append(dataset, table, expires_on)
@@ -214,7 +239,23 @@ def _write(dataset: Dataset, extraction: Extraction, window: Sequence[date], col
                 # A refusal in place of data, or a document that is gone: the next attempt shall not get it again.
                 extraction.desk.discard(extraction.partner, report)
                 raise
-    return _Written([commit for day in window for commit in writers[day].committed], maker.warnings())
+    warnings = {day: [*maker.warnings(), *_without_figures(dataset, extraction, maker, day)] for day in window}
+    return _Written([commit for day in window for commit in writers[day].committed], warnings)
+
+
+def _without_figures(dataset: Dataset, extraction: Extraction, maker: RowMaker, day: date) -> list[str]:
+    """Where a query tells nothing of a day that is over: no sales and no visit, or Amazon is late with them."""
+    if _shape_of(dataset).query is None:
+        return []
+    now: datetime = extraction.clock.now()
+    silent = [
+        MARKETPLACES[m].country
+        for m in extraction.partner.marketplace_ids
+        if m not in maker.seen_in(day) and local_midnight(day + timedelta(days=1), MARKETPLACES[m].time_zone) <= now
+    ]
+    return (
+        [f"Amazon has no figures for {', '.join(silent)}: nothing happened there, or they come later"] if silent else []
+    )
 
 
 def _refuse_contradiction(
@@ -232,7 +273,7 @@ def _refuse_contradiction(
             return
         if stored.count_rows(filter=ds.field("marketplace_id").isin(order.marketplace_ids)):
             raise ReportDeferred(
-                Asked(seller_id, f"report {dataset.source.report_type}"),
+                Asked(seller_id, order.title),
                 f"{_cancelled(order, outcome)}; what was stored of {window[0]} to {window[-1]} before stays as it is",
                 outcome.retry_at,
             )
@@ -240,9 +281,14 @@ def _refuse_contradiction(
 
 def _cancelled(order: ReportOrder, outcome: EmptyUnconfirmed) -> str:
     countries = ", ".join(MARKETPLACES[m].country for m in order.marketplace_ids)
+    what = (
+        "query for {}, so it is not known whether there is data"
+        if order.query
+        else "report for {}, so there is no data or it was asked for too soon"
+    )
     return (
-        f"empty, unconfirmed: Amazon cancelled the report for {countries}, so there is no data or it was asked for too "
-        f"soon; it is asked for again after {outcome.retry_at:%Y-%m-%d %H:%M} UTC"
+        f"empty, unconfirmed: Amazon cancelled the {what.format(countries)}; it is asked for again after "
+        f"{outcome.retry_at:%Y-%m-%d %H:%M} UTC"
     )
 
 
