@@ -54,6 +54,9 @@ LAKE = {
     "repeat_purchase",
     "review_topics",
     "review_trends",
+    "sales_and_traffic_by_sku",
+    "sales_and_traffic_daily",
+    "sales_metrics",
     "seller_feedback",
     "stranded_inventory",
 }

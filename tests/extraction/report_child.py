@@ -1,4 +1,4 @@
-"""A process that asks for a report, and is killed at a given moment where a test wants it."""
+"""A process that asks for a report or a query, and is killed at a given moment where a test wants it."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ import os
 import signal
 import sys
 import time
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
+from amzigo_pipelines.assets.extraction.query_text import query_text
+from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.home import load_home
@@ -22,7 +24,13 @@ from amzigo_pipelines.resources.spapi import SellingPartner
 from amzigo_pipelines.resources.spapi_auth import credentials_for, endpoint_for
 
 SELLER = "ATESTSELLER1"
-ORDER = ReportOrder("GET_MERCHANT_LISTINGS_ALL_DATA", ("ATVPDKIKX0DER",))
+REPORT = ReportOrder("GET_MERCHANT_LISTINGS_ALL_DATA", ("ATVPDKIKX0DER",))
+_DAILY = DATASETS["sales_and_traffic_daily"]
+QUERY = ReportOrder(
+    _DAILY.source.report_type,
+    ("ATVPDKIKX0DER",),
+    query=query_text(_DAILY, ["ATVPDKIKX0DER"], date(2026, 9, 10), date(2026, 9, 12)),
+)
 
 
 def die(*_: Any, **__: Any) -> None:
@@ -30,7 +38,8 @@ def die(*_: Any, **__: Any) -> None:
 
 
 if __name__ == "__main__":
-    folder, now, action, *moment = sys.argv[1:]
+    folder, now, kind, action, *moment = sys.argv[1:]
+    order = QUERY if kind == "query" else REPORT
     home = load_home(Path(folder))
     clock = VirtualClock(datetime.fromisoformat(now))
     control = ControlDatabase(home.database_url)
@@ -41,17 +50,17 @@ if __name__ == "__main__":
     desk = ReportDesk(control, clock)
     if action == "die":
         from amzigo_pipelines.resources.report_ledger import ReportLedger
-        from amzigo_pipelines.resources.spapi_library import ReportsClient
+        from amzigo_pipelines.resources.spapi_library import DataKioskClient, ReportsClient
 
         if moment == ["before"]:
-            ReportsClient.create_report = die
+            ReportsClient.create_report = DataKioskClient.create_query = die
         else:
             ReportLedger.asked = die  # type: ignore[method-assign]
     if action == "collect":
-        report = desk.collect(partner, ORDER)
+        report = desk.collect(partner, order)
         assert isinstance(report, Report)
         print(report.report_id)
     else:
-        desk.ask_ahead(partner, [ORDER])
+        desk.ask_ahead(partner, [order])
         print("asked", flush=True)
         time.sleep(60)

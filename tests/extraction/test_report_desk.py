@@ -30,6 +30,7 @@ from amzigo_pipelines.resources.spapi_errors import (
 )
 from amzigo_pipelines.simulator.server import SimulatorServer
 from tests.extraction.conftest import JP, NOW, SELLER, US, Platform, make_platform
+from tests.extraction.report_child import QUERY, REPORT
 
 LISTINGS = "GET_MERCHANT_LISTINGS_ALL_DATA"
 DE = "A1PA6795UKMFR9"
@@ -334,6 +335,9 @@ def test_all_pages_of_the_list(platform: Platform, server: SimulatorServer) -> N
 # -- processes ---------------------------------------------------------------------------------------------------------
 
 
+KINDS = {"report": (REPORT, "createReport"), "query": (QUERY, "createQuery")}
+
+
 def child(platform: Platform, *arguments: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, str(CHILD), str(platform.home.path), NOW.isoformat(), *arguments],
@@ -342,39 +346,45 @@ def child(platform: Platform, *arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def test_a_killed_run_is_gone_on_with(platform: Platform, server: SimulatorServer) -> None:
-    process = child(platform, "ahead")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_killed_run_is_gone_on_with(platform: Platform, server: SimulatorServer, kind: str) -> None:
+    wanted, operation = KINDS[kind]
+    process = child(platform, kind, "ahead")
     assert process.stdout is not None and process.stdout.readline() == "asked\n"
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     process.stdout.close()
-    asked = ReportLedger(platform.control).latest(SELLER, order())
+    asked = ReportLedger(platform.control).latest(SELLER, wanted)
     assert asked is not None
-    assert collect(platform, order())[0].report_id == asked.report_id
-    assert server.requests["createReport"] == 1
+    assert collect(platform, wanted)[0].report_id == asked.report_id
+    assert server.requests[operation] == 1
 
 
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("moment", ["before", "after"])
 def test_a_run_killed_while_it_asks_is_gone_on_with(
-    simulator_with: Callable[..., SimulatorServer], tmp_path: Path, moment: str
+    simulator_with: Callable[..., SimulatorServer], tmp_path: Path, moment: str, kind: str
 ) -> None:
     """Killed between the claim and the request, or between Amazon's answer and noting it."""
+    wanted, operation = KINDS[kind]
     server = simulator_with()
     platform = make_platform(tmp_path, server.url)
-    process = child(platform, "die", moment)
+    process = child(platform, kind, "die", moment)
     assert process.wait() == -signal.SIGKILL
     assert process.stdout is not None
     process.stdout.close()
-    assert states(platform, order()) == [State.ASKING]
+    assert states(platform, wanted) == [State.ASKING]
     platform.client = {"sleep": platform.waited.append}
     pass_time(platform, server, timedelta(minutes=4))
-    collect(platform, order(), time_limit_s=86_400 * 365)
-    assert server.requests["createReport"] == 1
+    collect(platform, wanted, time_limit_s=86_400 * 365)
+    assert server.requests[operation] == 1
 
 
-def test_several_processes_ask_once(platform: Platform, server: SimulatorServer) -> None:
-    processes = [child(platform, "collect") for _ in range(3)]
+@pytest.mark.parametrize("kind", KINDS)
+def test_several_processes_ask_once(platform: Platform, server: SimulatorServer, kind: str) -> None:
+    _, operation = KINDS[kind]
+    processes = [child(platform, kind, "collect") for _ in range(3)]
     found = Counter(process.communicate(timeout=60)[0] for process in processes)
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert len(found) == 1 and set(found) != {""}
-    assert server.requests["createReport"] == 1
+    assert server.requests[operation] == 1

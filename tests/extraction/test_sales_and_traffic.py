@@ -12,11 +12,13 @@ import pytest
 from amzigo_pipelines.assets.extraction.extract import extract_partition, extract_partitions
 from amzigo_pipelines.assets.extraction.query_text import query_text
 from amzigo_pipelines.assets.extraction.results import ExtractionResult
-from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.automation import deferred_days
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.report_ledger import ReportLedger, State
+from amzigo_pipelines.resources.report_ledger import ReportOrder, State
+from amzigo_pipelines.resources.reports import Report
 from amzigo_pipelines.resources.spapi_errors import (
+    BadAnswer,
     DownloadFailed,
     MissingRole,
     ReportDeferred,
@@ -25,7 +27,9 @@ from amzigo_pipelines.resources.spapi_errors import (
 )
 from amzigo_pipelines.simulator import truth_sales
 from amzigo_pipelines.simulator.order_sums import OrderFilter
-from amzigo_pipelines.simulator.server import SimulatorServer
+from amzigo_pipelines.simulator.profiles import SellerProfile, WorldConfig
+from amzigo_pipelines.simulator.server import SimulatorServer, SimulatorSettings
+from amzigo_pipelines.simulator.truth import orders
 from amzigo_pipelines.simulator.world import World
 
 from .conftest import DAY, JP, NOW, SELLER, SILENT, US, Platform, make_platform
@@ -122,9 +126,6 @@ def test_no_document_is_no_data_and_nothing_is_asked_for_twice(platform: Platfor
     # The seller's first day has not begun when it is asked about: Amazon answers, and has nothing.
     query = query_text(DATASETS[DAILY], [US], date(2026, 8, 1), date(2026, 8, 2))
     with platform.selling_partner(SELLER) as partner:
-        from amzigo_pipelines.resources.report_desk import ReportOrder
-        from amzigo_pipelines.resources.reports import Report
-
         wanted = ReportOrder(DATASETS[DAILY].source.report_type, (US,), query=query)
         found = platform.desk.collect(partner, wanted)
         assert isinstance(found, Report) and (found.document_id, found.next_token) == ("", "")
@@ -151,8 +152,8 @@ def test_fatal_is_deferred_and_asked_for_again_when_its_time_has_come(
     extract(platform, DAILY, DAY - timedelta(days=10))
     assert rows(platform, DAILY)
     pass_time(platform, server, caught.value.retry_at - NOW)
-    (due,) = platform.desk.due_again()
-    assert due.report_type == DATASETS[BY_SKU].source.report_type and due.state is State.FATAL
+    (due,) = [request for request in platform.desk.due_again() if request.state is State.FATAL]
+    assert deferred_days(platform, due) == (BY_SKU, DAY - timedelta(days=10), DAY - timedelta(days=10))  # type: ignore[arg-type]
     extract(platform, BY_SKU, DAY - timedelta(days=10))
     assert rows(platform, BY_SKU)
 
@@ -279,19 +280,6 @@ def test_a_lost_answer_of_create_query_is_found_again(platform: Platform, server
     assert len(rows(platform, DAILY)) == 3
 
 
-def test_a_run_that_died_is_gone_on_with(platform: Platform, server: SimulatorServer) -> None:
-    on = DAY - timedelta(days=10)
-    server.faults.add("downloadQuery", "status", status=500, times=None)
-    with pytest.raises(DownloadFailed):
-        extract(platform, DAILY, on)
-    server.faults.clear()
-    another = make_platform.__wrapped__(platform) if hasattr(make_platform, "__wrapped__") else platform
-    extract(another, DAILY, on)
-    assert server.requests["createQuery"] == 3
-    ledger = ReportLedger(platform.control)
-    assert not ledger.open_ends(NOW - timedelta(days=1))
-
-
 # -- sums of orders --------------------------------------------------------------------------------------------------
 
 
@@ -320,9 +308,6 @@ def test_sums_of_orders_are_the_truth(platform: Platform, server: SimulatorServe
 
 
 def test_days_of_a_change_of_clocks_are_whole(tmp_path: Path) -> None:
-    from amzigo_pipelines.simulator.profiles import SellerProfile, WorldConfig
-    from amzigo_pipelines.simulator.server import SimulatorSettings
-
     profile = SellerProfile(SELLER, f"Atzr|synthetic-{SELLER}", (US, DE, JP), orders_per_day=60)
     world = World(WorldConfig(3, date(2026, 10, 23), (profile,)))
     now = datetime(2026, 11, 3, 12, tzinfo=UTC)
@@ -335,15 +320,12 @@ def test_days_of_a_change_of_clocks_are_whole(tmp_path: Path) -> None:
     for row in rows(platform, METRICS, *days):
         assert row["sales"] == truth[row["ordered_on"], row["marketplace_id"]].sales
     # By hand, from single orders: the 25 hours of the day that Germany, and then America, set their clocks back.
-    from amzigo_pipelines.simulator.truth import orders
-
     for marketplace_id, on in ((DE, date(2026, 10, 25)), (US, date(2026, 11, 1))):
         own = [
             order
             for order in orders(world, SELLER, now)
             if order.marketplace_id == marketplace_id and order.local_day == on and order.status != "CANCELLED"
         ]
-        assert MARKETPLACES[marketplace_id].time_zone
         (sums,) = [r for r in rows(platform, METRICS, on) if r["marketplace_id"] == marketplace_id]
         (day,) = [r for r in rows(platform, DAILY, on) if r["marketplace_id"] == marketplace_id]
         assert sums["orders"] == len(own) > 5
@@ -353,6 +335,6 @@ def test_days_of_a_change_of_clocks_are_whole(tmp_path: Path) -> None:
 
 def test_a_part_of_the_answer_is_an_error(platform: Platform, server: SimulatorServer) -> None:
     server.faults.add("getOrderMetrics", "status", status=200, body='{"payload": []}', times=None)
-    with pytest.raises(Exception, match="0 days, and 1 were asked for"):
+    with pytest.raises(BadAnswer, match="0 days, and 1 were asked for"):
         extract_partition(platform, SELLER, DAY - timedelta(days=10), [METRICS])  # type: ignore[arg-type]
     assert not platform.lake.partitions(SELLER, METRICS)
