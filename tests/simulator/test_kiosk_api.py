@@ -141,7 +141,7 @@ def test_visits_come_late_on_some_days_and_then_all_stays(server: SimulatorServe
     assert grown and grown < {day for day, _ in nights[-1]}
     settled = [key for key in nights[0] if (NOW.date() - key[0]).days > 9]
     assert settled and all(nights[0][key] == nights[-1][key] for key in settled)
-    assert any(nights[0][key][2] > nights[-1][key][2] for key in nights[0])
+    assert any(night[key][2] > nights[-1][key][2] for night in nights for key in night)
 
 
 @pytest.mark.parametrize(
