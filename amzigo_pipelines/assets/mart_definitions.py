@@ -18,7 +18,7 @@ import duckdb
 
 from amzigo_pipelines.assets.mart_lineage import Schema, column_lineage, with_personal_columns
 from amzigo_pipelines.assets.mart_parsing import Mart, MartError, parse_mart
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.resources.duckdb_session import first_line, open_sealed_memory, quoted, text_literal
 from amzigo_pipelines.resources.staging import create_staging
 
@@ -72,7 +72,7 @@ def check_marts(marts: Sequence[Mart]) -> list[Mart]:
         create_staging(connection, "memory")
         connection.execute("CREATE SCHEMA changed")
         schema = with_personal_columns(_schema(connection))
-        for name in DATASETS:
+        for name in STORED:
             connection.execute(f'CREATE TABLE changed."staging_{name}" AS FROM staging."{name}"')
         for mart in marts:
             checked.append(_check(connection, mart, schema))

@@ -21,7 +21,7 @@ from sqlglot.optimizer.qualify import qualify
 from sqlglot.optimizer.scope import Scope, build_scope
 
 from amzigo_pipelines.catalog.model import RetentionClass
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.errors import AmzigoError
 
 Source = tuple[str, str]
@@ -41,7 +41,7 @@ def with_personal_columns(schema: Schema) -> Schema:
     """A schema of staging and marts, widened by the columns that staging leaves out, so that they can be named."""
     staged = schema.get(_STAGING, {})
     wide = {
-        table: {**columns, **{c.name: "VARCHAR" for c in DATASETS[table]}} if table in DATASETS else dict(columns)
+        table: {**columns, **{c.name: "VARCHAR" for c in STORED[table]}} if table in STORED else dict(columns)
         for table, columns in staged.items()
     }
     return {**schema, _STAGING: wide}
@@ -173,7 +173,7 @@ def _is_personal(source: Source) -> bool:
 def _personal_columns() -> dict[str, frozenset[str]]:
     return {
         f"{_STAGING}.{dataset.name}": frozenset(c.name for c in dataset if c.retention is RetentionClass.PII)
-        for dataset in DATASETS.values()
+        for dataset in STORED.values()
     }
 
 

@@ -25,7 +25,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.errors import AmzigoError
 
 _STAGING = "staging."
@@ -98,7 +98,7 @@ class Mart:
     def datasets(self) -> tuple[str, ...]:
         """The catalog's datasets that are read directly."""
         names = (name.removeprefix(_STAGING) for name in self.reads if name.startswith(_STAGING))
-        return tuple(name for name in names if name in DATASETS)
+        return tuple(name for name in names if name in STORED)
 
 
 def parse_mart(name: str, text: str) -> Mart:
@@ -172,7 +172,7 @@ def _comment(where: str, text: str) -> tuple[list[str], list[tuple[str, str]]]:
 def _gap(where: str, value: str) -> Gap:
     dataset, _, rest = value.partition(":")
     columns, _, reason = rest.partition(":")
-    if dataset not in DATASETS or not reason.strip():
+    if dataset not in STORED or not reason.strip():
         raise MartError(f"{where}: write '-- @without dataset: column, column: why they are null', not {value!r}")
     return Gap(dataset, _names(columns), reason.strip())
 

@@ -14,6 +14,7 @@ from amzigo_pipelines.catalog.model import CatalogError, Dataset
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.participations import PARTICIPATIONS
+from amzigo_pipelines.catalog.product_costs import PRODUCT_COSTS
 from amzigo_pipelines.catalog.repeat_purchase import REPEAT_PURCHASE
 from amzigo_pipelines.catalog.returns import FBA_RETURNS, MERCHANT_RETURNS
 from amzigo_pipelines.catalog.sales_and_traffic import SALES_AND_TRAFFIC_BY_SKU, SALES_AND_TRAFFIC_DAILY
@@ -45,6 +46,10 @@ _ALL = (
     ADS_PRODUCTS,
 )
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in _ALL}
+"""What is extracted, by name."""
+
+STORED: dict[str, Dataset] = {**DATASETS, PRODUCT_COSTS.name: PRODUCT_COSTS}
+"""What the lake may hold: what is extracted, and what a seller brings itself."""
 
 
 def dataset(name: str) -> Dataset:

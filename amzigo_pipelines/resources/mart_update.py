@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.resources import staging
 from amzigo_pipelines.resources.duckdb_session import quoted
 from amzigo_pipelines.resources.mart_build import (
@@ -95,7 +95,7 @@ def apply_changes(
         connection.execute(f"CREATE OR REPLACE TABLE {incoming} AS FROM {table} LIMIT 0")
         full = [day for day in days if changed[name, day].families]
         if full:
-            staging.load_days(connection, incoming, lake, seller_id, DATASETS[name], full, changed)
+            staging.load_days(connection, incoming, lake, seller_id, STORED[name], full, changed)
         replaced = staging.days_list(day for day in days if (name, day) in there)
         former = f"(FROM {table} WHERE day IN ({replaced}))" if replaced else f"(FROM {table} LIMIT 0)"
         connection.execute(

@@ -20,7 +20,7 @@ import pyarrow as pa
 
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import PERIOD_DAYS, Dataset, RetentionClass
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.resources.duckdb_session import quoted, text_literal
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def datasets_of(marts: Iterable[Mart]) -> frozenset[str]:
 
 def schema_fingerprint() -> str:
     """Changes when staging's columns do; a file with another fingerprint is not carried over."""
-    text = ";".join(f"{name}({_columns(dataset)})" for name, dataset in DATASETS.items())
+    text = ";".join(f"{name}({_columns(dataset)})" for name, dataset in STORED.items())
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
@@ -119,7 +119,7 @@ def marts_fingerprint(marts: Iterable[Mart]) -> str:
     ]
 
 
-def create_staging(connection: duckdb.DuckDBPyConnection, database: str, datasets: Collection[str] = DATASETS) -> None:
+def create_staging(connection: duckdb.DuckDBPyConnection, database: str, datasets: Collection[str] = STORED) -> None:
     """Make staging's tables in an attached database, empty but for facts of marketplaces and currencies.
 
     Args:
@@ -129,9 +129,9 @@ def create_staging(connection: duckdb.DuckDBPyConnection, database: str, dataset
     """
     schema = f"{quoted(database)}.staging"
     connection.execute(f"CREATE SCHEMA {schema}")
-    for name in DATASETS:
+    for name in STORED:
         if name in datasets:
-            connection.execute(f"CREATE TABLE {schema}.{quoted(name)} ({_columns(DATASETS[name])})")
+            connection.execute(f"CREATE TABLE {schema}.{quoted(name)} ({_columns(STORED[name])})")
     connection.execute(
         f"CREATE TABLE {schema}.loaded_partitions (dataset VARCHAR, day DATE, version INTEGER, families VARCHAR)"
     )
@@ -200,7 +200,7 @@ def load(
         LakeDamaged: a file of the lake is missing or does not open.
     """
     for name, days in by_dataset(key for key, partition in changed.items() if partition.families).items():
-        load_days(connection, f"{database}.staging.{name}", lake, seller_id, DATASETS[name], days, changed)
+        load_days(connection, f"{database}.staging.{name}", lake, seller_id, STORED[name], days, changed)
 
 
 def load_days(

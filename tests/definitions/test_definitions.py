@@ -60,7 +60,34 @@ LAKE = {
     "seller_feedback",
     "stranded_inventory",
 }
-MARTS = {"orders", "order_items", "sales_daily", "sales_by_sku_daily", "inventory_position", "inventory_cover"}
+MARTS = {
+    "abc_xyz",
+    "account_health",
+    "ads_daily",
+    "buyer_cohorts",
+    "buyer_segments",
+    "buyers",
+    "campaign_audiences",
+    "excess",
+    "feedback_daily",
+    "fulfillment_tracking",
+    "inventory_aging",
+    "inventory_cover",
+    "inventory_daily",
+    "inventory_position",
+    "ledger_balance",
+    "order_items",
+    "orders",
+    "reorder_plan",
+    "returns",
+    "returns_by_sku",
+    "review_request_candidates",
+    "sales_by_region",
+    "sales_by_sku_daily",
+    "sales_daily",
+    "stockouts",
+    "stranded",
+}
 # Key, group, partitions by, owner: what may not change unnoticed.
 GRAPH = {
     *((f"lake/{name}", "extraction", "day|seller", "team:data-engineering") for name in LAKE),

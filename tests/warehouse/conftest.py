@@ -14,7 +14,7 @@ import pytest
 
 from amzigo_pipelines.assets.mart_definitions import Mart, load_marts
 from amzigo_pipelines.catalog.model import PERIOD_DAYS, RetentionClass
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.home import Home, Kind, create_home
@@ -50,7 +50,7 @@ class World:
 
     def write(self, day: date, seller_id: str = SELLER, **rows: Iterable[dict[str, Any]]) -> None:
         """Write a day's partitions: `write(day, orders=[order(...)], order_items=[item(...)])`."""
-        datasets = [DATASETS[name] for name in rows]
+        datasets = [STORED[name] for name in rows]
         with self.lake.writer(seller_id, day, datasets, {"operation": "test"}) as writer:
             for dataset in datasets:
                 data = list(rows[dataset.name])

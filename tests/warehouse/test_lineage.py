@@ -7,7 +7,7 @@ import pytest
 from amzigo_pipelines.assets.mart_definitions import Mart, check_marts, parse_mart
 from amzigo_pipelines.assets.mart_lineage import LineageError
 from amzigo_pipelines.catalog.model import RetentionClass
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 
 HEAD = "-- What a row is.\n-- @grain order_id\n-- @reads {reads}\n-- @column order_id: Which order.\n{more}"
 
@@ -30,7 +30,7 @@ def test_every_column_of_every_mart_is_followed_to_the_catalog_and_to_no_persona
         assert list(found.lineage) == list(found.columns)
         for column in found.columns:
             for table, source in leaves(name, column):
-                dataset = DATASETS.get(table.removeprefix("staging."))
+                dataset = STORED.get(table.removeprefix("staging."))
                 if dataset is not None and source != "day":
                     followed += 1
                     assert dataset.retention_of(source) is not RetentionClass.PII, (name, column)

@@ -34,7 +34,9 @@ def test_every_table_and_column_of_the_marts_is_commented(published: World) -> N
     assert len(tables) == len(published.marts) + 1
     assert len(columns) > 100
     assert [row for row in [*tables, *columns] if not row["comment"]] == []
-    comment = next(r["comment"] for r in columns if r["column_name"] == "ordered_product_sales")
+    comment = next(
+        r["comment"] for r in columns if (r["table_name"], r["column_name"]) == ("sales_daily", "ordered_product_sales")
+    )
     assert comment == "Ordered product sales: unit price x units, without tax and shipping."
 
 

@@ -23,9 +23,11 @@
 -- @column in_stock_days_7d: Days of the last 7 that count: known and not out of stock.
 -- @column in_stock_days_30d: Days of the last 30 that count.
 -- @column in_stock_days_90d: Days of the last 90 that count.
+-- @column out_of_stock_days_90d: Days of the last 90 that do not: out of stock.
 -- @column velocity_7d: Units a day over the last 7 days without out-of-stock days; null if no day counts.
 -- @column velocity_30d: Units a day over the last 30 days without out-of-stock days; null if no day counts.
 -- @column velocity_90d: Units a day over the last 90 days without out-of-stock days; null if no day counts.
+-- @column deviation_90d: Standard deviation of the units a day, over the days of the last 90 that count; null under 2 days.
 -- @column days_of_cover: Fulfillable units / velocity_30d; null if nothing sells.
 -- @column weeks_of_cover: days_of_cover / 7.
 -- @column days_of_cover_with_inbound: (Fulfillable + inbound units) / velocity_30d; null if nothing sells.
@@ -78,7 +80,8 @@ sold AS (
         windows.sku,
         CAST(SUM(demand.units) FILTER (WHERE demand.day > windows.as_of - 7) AS BIGINT) AS units_7d,
         CAST(SUM(demand.units) FILTER (WHERE demand.day > windows.as_of - 30) AS BIGINT) AS units_30d,
-        CAST(SUM(demand.units) AS BIGINT) AS units_90d
+        CAST(SUM(demand.units) AS BIGINT) AS units_90d,
+        CAST(SUM(demand.units * demand.units) AS BIGINT) AS squares_90d
     FROM windows
     INNER JOIN demand USING (marketplace_id, sku)
     WHERE demand.day > windows.as_of - 90 AND demand.day <= windows.as_of
@@ -114,6 +117,8 @@ velocities AS (
         COALESCE(sold.units_7d, 0) AS units_7d,
         COALESCE(sold.units_30d, 0) AS units_30d,
         COALESCE(sold.units_90d, 0) AS units_90d,
+        COALESCE(sold.squares_90d, 0) AS squares_90d,
+        COALESCE(stock.empty_90d, 0) AS out_of_stock_days_90d,
         windows.known_7d - COALESCE(stock.empty_7d, 0) AS in_stock_days_7d,
         windows.known_30d - COALESCE(stock.empty_30d, 0) AS in_stock_days_30d,
         windows.known_90d - COALESCE(stock.empty_90d, 0) AS in_stock_days_90d,
@@ -127,7 +132,12 @@ rates AS (
         *,
         units_7d / NULLIF(in_stock_days_7d, 0) AS velocity_7d,
         units_30d / NULLIF(in_stock_days_30d, 0) AS velocity_30d,
-        units_90d / NULLIF(in_stock_days_90d, 0) AS velocity_90d
+        units_90d / NULLIF(in_stock_days_90d, 0) AS velocity_90d,
+        -- From whole numbers, which add up the same in any order.
+        SQRT(
+            (squares_90d * in_stock_days_90d - units_90d * units_90d)
+            / NULLIF(CAST(in_stock_days_90d AS BIGINT) * GREATEST(in_stock_days_90d - 1, 0), 0)
+        ) AS deviation_90d
     FROM velocities
 ),
 shelves AS (
@@ -162,9 +172,11 @@ SELECT
     rates.in_stock_days_7d,
     rates.in_stock_days_30d,
     rates.in_stock_days_90d,
+    rates.out_of_stock_days_90d,
     rates.velocity_7d,
     rates.velocity_30d,
     rates.velocity_90d,
+    rates.deviation_90d,
     shelves.fulfillable_units / NULLIF(rates.velocity_30d, 0) AS days_of_cover,
     shelves.fulfillable_units / NULLIF(rates.velocity_30d, 0) / 7 AS weeks_of_cover,
     (shelves.fulfillable_units + shelves.inbound_units) / NULLIF(rates.velocity_30d, 0) AS days_of_cover_with_inbound,

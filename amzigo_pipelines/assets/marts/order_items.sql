@@ -95,7 +95,7 @@ items AS (
 prices AS (
     SELECT marketplace_id, sku, day, price
     FROM staging.listings
-    WHERE price IS NOT NULL
+    WHERE price IS NOT NULL AND sku IN (SELECT sku FROM items WHERE sales_class = 'pending')
 ),
 first_prices AS (
     SELECT marketplace_id, sku, ARG_MIN(price, day) AS price

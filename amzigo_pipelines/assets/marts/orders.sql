@@ -1,13 +1,15 @@
 -- Every order as it stands now: the newest version among all days that were extracted.
 --
 -- Where a newer version no longer tells the buyer's key or the place of delivery (Amazon isn't asked for buyers once the
--- PII window is over), the newest version that told it is remembered, until its pseudonym dies.
+-- PII window is over), the newest version that told it is remembered, until its pseudonym dies. Of orders that Amazon
+-- ships, the ship times are those of its report of shipments where the order itself tells none.
 --
 -- @grain order_id
--- @reads staging.loaded_partitions, staging.marketplace_facts, staging.orders
+-- @reads staging.fba_shipments, staging.loaded_partitions, staging.marketplace_facts, staging.orders
 -- @upsert order_id
 -- @affected WITH seeds AS (
 --   SELECT order_id FROM changed.staging_orders
+--   UNION SELECT order_id FROM changed.staging_fba_shipments
 --   UNION SELECT order_id FROM orders WHERE status IS DISTINCT FROM 'SHIPPED' AND NOT is_cancelled
 --   ), buyers AS (
 --   SELECT buyer_key FROM orders INNER JOIN seeds USING (order_id)
@@ -15,6 +17,7 @@
 --   UNION SELECT buyer_key FROM changed.staging_orders
 --   )
 --   SELECT order_id FROM seeds UNION SELECT order_id FROM orders WHERE buyer_key IN (FROM buyers)
+-- @slice staging.fba_shipments: order_id
 -- @slice staging.orders: order_id
 -- @column order_id: Amazon's order identifier.
 -- @column marketplace_id: Marketplace in which the order was placed.
@@ -74,6 +77,11 @@ remembered AS (
     FROM versions
     GROUP BY order_id
 ),
+fba AS (
+    SELECT order_id, MIN(shipped_at) AS first_shipped_at, MAX(shipped_at) AS last_shipped_at
+    FROM staging.fba_shipments
+    GROUP BY order_id
+),
 coverage AS (
     SELECT CAST(MAX(day) + 1 AS TIMESTAMP) AT TIME ZONE 'UTC' AS ends_at
     FROM staging.loaded_partitions
@@ -107,7 +115,7 @@ newest AS (
         versions.programs,
         versions.created_at,
         versions.last_updated_at,
-        versions.first_shipped_at,
+        COALESCE(versions.first_shipped_at, fba.first_shipped_at) AS first_shipped_at,
         versions.ship_by_latest_at,
         versions.deliver_by_latest_at,
         versions.item_count,
@@ -130,9 +138,10 @@ newest AS (
         COALESCE(versions.status IN ('PENDING', 'PENDING_AVAILABILITY'), FALSE) AS is_pending,
         versions.replaced_order_id IS NOT NULL AS is_replacement,
         COALESCE(LIST_CONTAINS(STRING_SPLIT(versions.programs, ','), 'AMAZON_BUSINESS'), FALSE) AS is_business,
-        CASE WHEN versions.status = 'SHIPPED' THEN versions.last_shipped_at END AS shipped_at
+        CASE WHEN versions.status = 'SHIPPED' THEN COALESCE(versions.last_shipped_at, fba.last_shipped_at) END AS shipped_at
     FROM staging.orders AS versions
     INNER JOIN remembered USING (order_id, day)
+    LEFT JOIN fba ON versions.order_id = fba.order_id
     LEFT JOIN offsets
         ON versions.marketplace_id IS NOT DISTINCT FROM offsets.marketplace_id
         AND DATE_TRUNC('hour', versions.created_at) = offsets.hour

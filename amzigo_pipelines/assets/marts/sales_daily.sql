@@ -3,11 +3,12 @@
 -- Ordered product sales are unit price x units, without tax and shipping, by the day of the order in the marketplace's
 -- own time zone. Cancelled orders are out of them. Pending orders have no price yet: they are counted apart, with revenue
 -- estimated from listing prices. Replacements free of charge and orders from outside Amazon are out as well. There is a
--- row for every day between the first and the last one with orders, also without any. Currencies are never added up.
--- Net sales and refund rate need the returns and transactions of Amazon, which are not extracted yet: left out.
+-- row for every day between the first and the last one with orders or returns, also without any. Currencies are never added up.
+-- Returned sales are what the units that came back on the day had sold for, whenever they were ordered: an estimate of
+-- refunds by what came back; what Amazon really refunded is told by its transactions only.
 --
 -- @grain day, marketplace_id, currency
--- @reads order_items, orders, staging.currencies, staging.marketplace_facts
+-- @reads order_items, orders, returns, staging.currencies, staging.marketplace_facts
 -- @column day: Day of the order in the marketplace's own time zone.
 -- @column marketplace_id: Marketplace in which the orders were placed.
 -- @column marketplace: Country of the marketplace, ISO 3166-1 alpha-2; its identifier if it is unknown.
@@ -29,6 +30,10 @@
 -- @column business_orders: Orders by Amazon Business customers among orders.
 -- @column business_order_share: Business orders / orders; null without orders.
 -- @column replacement_orders: Orders sent free of charge for earlier ones; in no other number here.
+-- @column returned_units: Units that came back on the day, whenever they were ordered.
+-- @column returned_sales: What they had sold for, without tax and shipping.
+-- @column net_sales: ordered_product_sales - returned_sales.
+-- @column refund_rate: returned_units / units; null without units.
 -- @column ordered_product_sales_week_before: Ordered product sales 7 days before; null before the first day of the data.
 -- @column week_on_week: Change against 7 days before, as a share of it (0.1 = 10 % more); null if there was nothing.
 -- @column ordered_product_sales_year_before: Ordered product sales 364 days before: the same weekday a year ago.
@@ -79,12 +84,24 @@ not_sold AS (
     WHERE (is_cancelled OR is_replacement) AND sales_channel IS DISTINCT FROM 'NON_AMAZON'
     GROUP BY ALL
 ),
+back AS (
+    SELECT
+        returned_on AS day,
+        marketplace_id,
+        currency,
+        SUM(units) AS units,
+        SUM(returned_sales) AS sales
+    FROM returns
+    GROUP BY ALL
+),
 spans AS (
     SELECT marketplace_id, currency, MIN(day) AS first_day, MAX(day) AS last_day
     FROM (
         SELECT day, marketplace_id, currency FROM sales
         UNION ALL
         SELECT day, marketplace_id, currency FROM not_sold
+        UNION ALL
+        SELECT day, marketplace_id, currency FROM back
     )
     GROUP BY ALL
 ),
@@ -110,10 +127,13 @@ totals AS (
         CAST(COALESCE(sales.pending_units_unestimated, 0) AS BIGINT) AS pending_units_unestimated,
         COALESCE(not_sold.cancelled_orders, 0) AS cancelled_orders,
         COALESCE(sales.business_orders, 0) AS business_orders,
-        COALESCE(not_sold.replacement_orders, 0) AS replacement_orders
+        COALESCE(not_sold.replacement_orders, 0) AS replacement_orders,
+        CAST(COALESCE(back.units, 0) AS BIGINT) AS returned_units,
+        CAST(COALESCE(back.sales, 0) AS DECIMAL(18, 4)) AS returned_sales
     FROM days
     LEFT JOIN sales USING (day, marketplace_id, currency)
     LEFT JOIN not_sold USING (day, marketplace_id, currency)
+    LEFT JOIN back USING (day, marketplace_id, currency)
 )
 SELECT
     totals.day,
@@ -140,6 +160,10 @@ SELECT
     totals.business_orders,
     totals.business_orders / NULLIF(totals.orders, 0) AS business_order_share,
     totals.replacement_orders,
+    totals.returned_units,
+    totals.returned_sales,
+    totals.product_sales - totals.returned_sales AS net_sales,
+    totals.returned_units / NULLIF(totals.units, 0) AS refund_rate,
     week_before.product_sales AS ordered_product_sales_week_before,
     (totals.product_sales - week_before.product_sales) / NULLIF(week_before.product_sales, 0) AS week_on_week,
     year_before.product_sales AS ordered_product_sales_year_before,
