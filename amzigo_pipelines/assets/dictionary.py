@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from amzigo_pipelines.assets.mart_definitions import load_marts
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.errors import AmzigoError
 
 
@@ -103,7 +103,7 @@ def _marts() -> Iterator[Entry]:
 
 
 def _datasets() -> Iterator[Entry]:
-    for dataset in DATASETS.values():
+    for dataset in STORED.values():
         source = dataset.source
         kind = "Data Kiosk query" if source.report is not None and source.report.query is not None else "report"
         facts = {

@@ -27,7 +27,7 @@ from pyarrow.parquet.encryption import create_decryption_properties
 from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.catalog.model import RetentionClass
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.resources.content import CONTENT
 from amzigo_pipelines.resources.control import ControlDatabase
@@ -166,7 +166,7 @@ class LakeRewriter:
                     file.dataset, file.seller_id, file.day, file.family, file.expires_on, versions[file.path]
                 )
                 sink = open_sink(
-                    self._dir, place, DATASETS[file.dataset].families[file.family], fresh, self._facts(file, old)
+                    self._dir, place, STORED[file.dataset].families[file.family], fresh, self._facts(file, old)
                 )
                 sinks.append(sink)
                 for table, mask in self._search.rows(file, old, match):

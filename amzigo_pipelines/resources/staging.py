@@ -114,9 +114,8 @@ def schema_fingerprint() -> str:
 
 def marts_fingerprint(marts: Iterable[Mart]) -> str:
     """Changes when any mart's file does; the marts of a file with another fingerprint are made anew."""
-    return hashlib.sha256("\n".join(f"{mart.name} {mart.grain}\n{mart.sql}" for mart in marts).encode()).hexdigest()[
-        :16
-    ]
+    text = "\n".join(f"{mart.name} {mart.grain}\n{mart.sql}" for mart in marts)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def create_staging(connection: duckdb.DuckDBPyConnection, database: str, datasets: Collection[str] = STORED) -> None:

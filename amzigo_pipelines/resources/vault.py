@@ -21,7 +21,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 from pyarrow.parquet.encryption import create_decryption_properties
 
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.control import ControlDatabase
@@ -99,7 +99,7 @@ class Vault:
             VaultError: the vault can't be written.
         """
         place = f"{folder_of(hold)}/{source.path}"
-        schema = DATASETS[source.dataset].families[source.family]
+        schema = STORED[source.dataset].families[source.family]
         facts = {"amzigo.hold": str(hold), "amzigo.source": source.path}
         try:
             sink = open_sink(self._dir, place, schema, vault_key, facts)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import sqlalchemy as sa
 
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.keys import KeyClass
@@ -291,9 +291,9 @@ def _check(platform: Platform, terms: HoldTerms) -> None:
         raise HoldError("a hold needs a reason and an authority: who demands it, and why")
     if terms.ends_on <= today(platform.clock):
         raise HoldError(f"a hold must end after today: {terms.ends_on} has come already")
-    unknown = sorted(set(terms.datasets) - DATASETS.keys())
+    unknown = sorted(set(terms.datasets) - STORED.keys())
     if unknown:
-        raise HoldError(f"there is no dataset {', '.join(unknown)}: choose from {', '.join(DATASETS)}")
+        raise HoldError(f"there is no dataset {', '.join(unknown)}: choose from {', '.join(STORED)}")
     if terms.first_day and terms.last_day and terms.last_day < terms.first_day:
         raise HoldError(f"the last day {terms.last_day} is before the first, {terms.first_day}: swap them")
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.resources.keks import KekPurpose
 from amzigo_pipelines.resources.keys import KeyClass, KeyRecord, purpose_of
 from amzigo_pipelines.resources.lake_files import DESTROYED
@@ -150,5 +150,5 @@ def _verify(platform: Platform, request: ErasureRequest) -> None:
 
 
 def _folders(platform: Platform, seller_id: str) -> list[Path]:
-    inside = [platform.home.lake_dir / name / f"seller={seller_id}" for name in DATASETS]
+    inside = [platform.home.lake_dir / name / f"seller={seller_id}" for name in STORED]
     return [*inside, platform.home.marts_dir / f"seller={seller_id}"]
