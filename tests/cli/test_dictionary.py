@@ -11,7 +11,7 @@ import pytest
 
 import amzigo_pipelines
 from amzigo_pipelines.assets.mart_definitions import load_marts
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.resources.sellers import UnknownSeller
 from tests.cli.conftest import Amzigo, Published
 
@@ -20,9 +20,9 @@ ROOT = Path(__file__).parents[2]
 
 def test_every_table_and_column_is_in_it(amzigo: Amzigo) -> None:
     entries = {entry["name"]: entry for entry in json.loads(amzigo("dictionary", "--json").out)}
-    wanted = {f"lake/{name}" for name in DATASETS} | {f"marts/{mart.name}" for mart in load_marts()}
+    wanted = {f"lake/{name}" for name in STORED} | {f"marts/{mart.name}" for mart in load_marts()}
     assert set(entries) == wanted
-    for name, dataset in DATASETS.items():
+    for name, dataset in STORED.items():
         told = {c["name"]: c["retention"] for c in entries[f"lake/{name}"]["columns"]}
         assert told == {c.name: c.retention for c in dataset}
     assert all(c["meaning"] and c["type"] for entry in entries.values() for c in entry["columns"])
