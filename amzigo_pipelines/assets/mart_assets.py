@@ -91,7 +91,7 @@ def _refuse_broken(platform: Platform, seller_id: str) -> None:
 
 def _spec(mart: Mart) -> dg.AssetSpec:
     by_seller = dg.MultiToSingleDimensionPartitionMapping("seller")
-    upstream = [dg.AssetDep(lake_key(name), partition_mapping=by_seller) for name in mart.datasets]
+    upstream = [dg.AssetDep(lake_key(name), partition_mapping=by_seller) for name in mart.datasets if name in DATASETS]
     upstream += [dg.AssetDep(mart_key(name)) for name in mart.depends_on]
     return dg.AssetSpec(
         key=mart_key(mart.name),
