@@ -50,6 +50,7 @@ def check_installation() -> list[Finding]:
         ("lake", _lake),
         ("certificates", _certificates),
         ("backups", _backups),
+        ("incidents", _incidents),
         ("dagster", _dagster),
         ("endpoint", _endpoint),
         ("client secret", _client_secret),
@@ -183,6 +184,19 @@ def _backups(platform: Platform) -> str:
     if drill is None or (now - drill.finished_at).days > MAX_DRILL_AGE_DAYS:
         raise _Soon(f"{made}; it was not tried out for {MAX_DRILL_AGE_DAYS} days: 'amzigo backup --drill'")
     return f"{made}; the last restore drill passed on {drill.finished_at:%Y-%m-%d}"
+
+
+def _incidents(platform: Platform) -> str:
+    from amzigo_pipelines.retention.incidents import CLOSED, list_incidents
+
+    now, found = platform.clock.now(), list_incidents(platform)
+    going_on = [one for one in found if one.state != CLOSED]
+    for one in going_on:
+        if one.notified_at is None and now > one.notice_due_at:
+            raise _Trouble(f"{one.incident_id}: {one.clock_sentence(now)}: 'amzigo incident notify {one.incident_id}'")
+    if going_on:
+        raise _Soon("; ".join(f"{one.incident_id} is {one.state}: {one.clock_sentence(now)}" for one in going_on))
+    return f"none is open; {len(found)} were closed"
 
 
 def _dagster(platform: Platform) -> str:

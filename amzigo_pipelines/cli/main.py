@@ -20,6 +20,7 @@ from amzigo_pipelines.cli import (
     credentials,
     data,
     dictionary,
+    incidents,
     installation,
     keys,
     quality,
@@ -60,6 +61,7 @@ app.command()(report.report)
 app.add_typer(quality.app, name="quality")
 app.add_typer(retention.app, name="retention")
 app.add_typer(keys.app, name="keys")
+app.add_typer(incidents.app, name="incident")
 app.command()(backups.backup)
 app.command()(backups.restore)
 

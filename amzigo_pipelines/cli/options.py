@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import getpass
 import os
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated
 
 import typer
@@ -29,6 +29,19 @@ def parse_day(text: str) -> date:
         return date.fromisoformat(text)
     except ValueError:
         raise typer.BadParameter(f"{text!r} is no day: write it as 2026-11-20") from None
+
+
+def parse_instant(text: str) -> datetime:
+    """A moment such as 2026-11-20T14:30; in UTC unless it says otherwise.
+
+    Raises:
+        typer.BadParameter: it is no such moment; exit code 2.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"{text!r} is no moment: write it as 2026-11-20T14:30 (UTC)") from None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]

@@ -13,6 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
@@ -76,24 +77,37 @@ class AuditTrail:
         Raises:
             ValueError: no actor, action or purpose.
         """
+        with self._control.transaction() as connection:
+            return self.record_in(connection, actor, action, seller_id, subject, purpose, rows)
+
+    def record_in(
+        self,
+        connection: Connection,
+        actor: str,
+        action: str,
+        seller_id: str | None,
+        subject: str,
+        purpose: str,
+        rows: int | None = None,
+    ) -> int:
+        """As `record`, in the caller's write transaction: with what it is about, or not at all."""
         if not (actor and action and purpose):
             raise ValueError("an audit entry needs an actor, an action and a purpose")
-        with self._control.transaction() as connection:
-            last = connection.execute(
-                sa.select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
-            ).first()
-            number, previous = (last.number + 1, last.hash) if last else (1, _GENESIS)
-            facts: dict[str, Any] = {
-                "number": number,
-                "at": self._clock.now(),
-                "actor": actor,
-                "action": action,
-                "seller_id": seller_id,
-                "subject": subject,
-                "purpose": purpose,
-                "rows": rows,
-            }
-            connection.execute(audit.insert().values(**facts, previous_hash=previous, hash=_digest(facts, previous)))
+        last = connection.execute(
+            sa.select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
+        ).first()
+        number, previous = (last.number + 1, last.hash) if last else (1, _GENESIS)
+        facts: dict[str, Any] = {
+            "number": number,
+            "at": self._clock.now(),
+            "actor": actor,
+            "action": action,
+            "seller_id": seller_id,
+            "subject": subject,
+            "purpose": purpose,
+            "rows": rows,
+        }
+        connection.execute(audit.insert().values(**facts, previous_hash=previous, hash=_digest(facts, previous)))
         return number
 
     def read(

@@ -404,3 +404,24 @@ quality_results = sa.Table(
     sa.Column("warnings", sa.Integer, nullable=False),
     sa.Column("detail", sa.Text, nullable=False),  # JSON object: rows that break a rule, by its name
 )
+
+# Security incidents. Texts are a person's, and hold no buyer's data.
+incidents = sa.Table(
+    "incidents",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seller_ids", sa.Text, nullable=False),  # JSON list
+    sa.Column("summary", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # open, contained, closed
+    sa.Column("exposed_from", Instant, nullable=False),
+    sa.Column("exposed_until", Instant),  # NULL while it goes on
+    sa.Column("detected_at", Instant, nullable=False),  # the 24 hours count from here
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("contained_at", Instant),
+    sa.Column("drafted_at", Instant),
+    sa.Column("notified_at", Instant),  # a person said that the notice was sent
+    sa.Column("closed_at", Instant),
+    sa.Column("root_cause", sa.Text),
+    sa.Column("actions", sa.Text, nullable=False),  # JSON list of what was done, each with its time
+    sa.Column("no_notice_reason", sa.Text),
+)
