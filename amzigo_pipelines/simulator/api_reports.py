@@ -19,6 +19,7 @@ from amzigo_pipelines.simulator.report_drift import ColumnDrift
 from amzigo_pipelines.simulator.report_request import OrderReportQuirks
 from amzigo_pipelines.simulator.report_shelf import CANCELLED, DONE, FATAL, IN_PROGRESS, IN_QUEUE, Report
 from amzigo_pipelines.simulator.report_types import REPORT_TYPES, ReportRequest
+from amzigo_pipelines.simulator.settlement_shelf import put_on_shelf
 
 _STATUSES = (CANCELLED, DONE, FATAL, IN_PROGRESS, IN_QUEUE)
 _CHARSET_NAMES = {"cp1252": "Cp1252", "cp932": "Windows-31J", "utf-8": "UTF-8"}
@@ -113,6 +114,7 @@ def cancel_report(call: Call) -> Answer:
 
 def get_reports(call: Call) -> Answer:
     """`GET /reports/2021-06-30/reports`, newest first."""
+    put_on_shelf(call)
     query: dict[str, Any]
     if token := call.query.get("nextToken"):
         if set(call.query) & {"reportTypes", "processingStatuses", "pageSize", "createdSince", "createdUntil"}:

@@ -30,6 +30,7 @@ from amzigo_pipelines.simulator import (
 )
 from amzigo_pipelines.simulator.ads_login import ADS_CLIENT_ID, AdsLogin
 from amzigo_pipelines.simulator.answers import Answer, Refusal, errors
+from amzigo_pipelines.simulator.api_finances import list_transactions
 from amzigo_pipelines.simulator.api_sellers import get_marketplace_participations
 from amzigo_pipelines.simulator.calls import Call, Simulator, SimulatorSettings
 from amzigo_pipelines.simulator.faults import REPLACING, Fault
@@ -58,6 +59,7 @@ OPERATIONS: tuple[tuple[str, str, str, Operation], ...] = (
         "/customerFeedback/2024-06-01/items/{asin}/reviews/trends",
         api_feedback.get_item_review_trends,
     ),
+    ("listTransactions", "GET", "/finances/2024-06-19/transactions", list_transactions),
     ("createReport", "POST", "/reports/2021-06-30/reports", api_reports.create_report),
     ("getReports", "GET", "/reports/2021-06-30/reports", api_reports.get_reports),
     ("getReport", "GET", "/reports/2021-06-30/reports/{reportId}", api_reports.get_report),

@@ -58,6 +58,7 @@ class SimulatorSettings:
         order_report_has_item_ids: whether it has the column `order-item-id`, as it has since May 2026, undocumented.
         order_report_is_regional: whether it has the orders of all of the seller's marketplaces in the region,
             whichever was asked for, as some accounts see.
+        settlements_listed_twice: whether each settlement report is listed again a day later, under another report id.
     """
 
     rate_scale: float = 1.0
@@ -81,6 +82,7 @@ class SimulatorSettings:
     bulk_order_lines: int = 0
     order_report_has_item_ids: bool = False
     order_report_is_regional: bool = False
+    settlements_listed_twice: bool = False
 
 
 @dataclass

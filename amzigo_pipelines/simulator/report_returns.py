@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from amzigo_pipelines.simulator.catalogue import AMAZON
+from amzigo_pipelines.simulator.finances import refunded
 from amzigo_pipelines.simulator.fulfilment import centre, licence_plate
 from amzigo_pipelines.simulator.orders import Order, Return
 from amzigo_pipelines.simulator.report_request import (
@@ -132,7 +133,7 @@ def _fba_row(order: Order, back: Return) -> tuple[object, ...]:
 def _merchant_row(order: Order, back: Return, as_of: int) -> tuple[object, ...]:
     item, market = order.items[back.item], order.market
     is_back = back.at <= as_of
-    refund = (item.total - item.shipping - item.shipping_tax + item.shipping_discount) * back.quantity // item.quantity
+    refund = refunded(item, back.quantity)
     values: dict[str, object] = {
         "Order ID": order.order_id,
         "Order date": _written(local_day(order.created_at, market)),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import secrets
+import threading
 import time
 from dataclasses import dataclass, field
 
@@ -104,6 +105,15 @@ class ReportShelf:
     def __init__(self) -> None:
         self._reports: list[Report] = []
         self._next_id = 50_000_019_000
+        self._claimed: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+
+    def claim(self, seller_id: str, key: str) -> bool:
+        """Whether a report that Amazon makes by itself is still to be made; true once only."""
+        with self._lock:
+            is_new = (seller_id, key) not in self._claimed
+            self._claimed.add((seller_id, key))
+            return is_new
 
     def new_id(self) -> str:
         """A report id that was not used before."""
@@ -116,7 +126,8 @@ class ReportShelf:
 
     def of(self, seller_id: str) -> list[Report]:
         """A seller's reports, newest first."""
-        return [report for report in reversed(self._reports) if report.seller_id == seller_id]
+        own = [report for report in reversed(self._reports) if report.seller_id == seller_id]
+        return sorted(own, key=_created_at, reverse=True)
 
     def find(self, seller_id: str, report_id: str) -> Report | None:
         """A seller's report by its id."""
@@ -125,3 +136,7 @@ class ReportShelf:
     def by_document(self, document_id: str) -> Report | None:
         """The report of a document."""
         return next((report for report in reversed(self._reports) if report.document_id == document_id), None)
+
+
+def _created_at(report: Report) -> float:
+    return report.created_at

@@ -21,6 +21,7 @@ from amzigo_pipelines.simulator import (
     report_planning,
     report_repeat_purchase,
     report_returns,
+    report_settlement,
     report_stranded,
 )
 from amzigo_pipelines.simulator.report_request import ReportRequest
@@ -61,6 +62,7 @@ REPORT_TYPES: dict[str, ReportType] = {
     "GET_MERCHANT_LISTINGS_ALL_DATA": ReportType(report_listings.build),
     "GET_SELLER_FEEDBACK_DATA": ReportType(report_feedback.build),
     "GET_STRANDED_INVENTORY_UI_DATA": ReportType(report_stranded.build),
+    "GET_V2_SETTLEMENT_REPORT_DATA_FLAT_FILE_V2": ReportType(report_settlement.build, is_requestable=False),
     "GET_V2_SELLER_PERFORMANCE_REPORT": ReportType(report_performance.build, "application/json", charset="utf-8"),
 }
 """Every known report by Amazon's name for its type."""

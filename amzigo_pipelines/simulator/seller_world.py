@@ -43,6 +43,7 @@ class SellerWorld:
     Attributes:
         orders: every order, by the time it was placed.
         pools: stock by SKU and marketplace id; `OWN_WAREHOUSE` for what the seller ships.
+        starts_at: the epoch second at which the seller starts.
     """
 
     def __init__(self, profile: SellerProfile, seed: int, first_day: date) -> None:
@@ -51,12 +52,13 @@ class SellerWorld:
         self.orders: list[Order] = []
         self.by_id: dict[str, Order] = {}
         self.pools: dict[tuple[str, str], Pool] = {}
+        self.starts_at = _midnight(first_day)
         self._seed = f"{seed}/{profile.seller_id}"
         self._next_day = first_day
         self._events: list[tuple[int, int, Callable[..., None], tuple[object, ...]]] = []
         self._event_count = 0
         self._versions: list[tuple[int, str, int]] = []  # (time, order id, version), sorted
-        start = _midnight(first_day)
+        start = self.starts_at
         rng = random.Random(f"{self._seed}/start")
         self.catalogue = Catalogue(rng, self.markets, profile.sku_count, profile.fba_share, start)
         self._shoppers = {m.marketplace_id: Shoppers(profile.seller_id, m, self.catalogue, seed) for m in self.markets}
