@@ -4,8 +4,9 @@ Belongs here: the published default of each operation that we call. Does not bel
 (`resources/rate_buckets.py`) and waiting (`resources/pacing.py`).
 
 Source: "Usage Plan" in the description of each operation in Amazon's public models (github.com/amzn/selling-partner-
-api-models: orders_2026-01-01, fbaInventory, reports_2021-06-30). They are defaults: a seller's own rate may differ, and
-then the answer's `x-amzn-RateLimit-Limit` says so. Nothing states a seller's burst, so the published one is used.
+api-models: orders_2026-01-01, fbaInventory, finances_2024-06-19, reports_2021-06-30). They are defaults: a seller's own
+rate may differ, and then the answer's `x-amzn-RateLimit-Limit` says so. Nothing states a seller's burst, so the
+published one is used.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ RATES: Mapping[str, Rate] = {
     "searchOrders": Rate(0.0056, 20),
     "getOrder": Rate(0.5, 30),
     "getInventorySummaries": Rate(2.0, 2),
+    "listTransactions": Rate(0.5, 10),
     "createReport": Rate(0.0167, 15),
     "getReport": Rate(2.0, 15),
     "getReports": Rate(0.0222, 10),

@@ -20,6 +20,8 @@ from amzigo_pipelines.catalog.returns import FBA_RETURNS, MERCHANT_RETURNS
 from amzigo_pipelines.catalog.sales_and_traffic import SALES_AND_TRAFFIC_BY_SKU, SALES_AND_TRAFFIC_DAILY
 from amzigo_pipelines.catalog.sales_metrics import SALES_METRICS
 from amzigo_pipelines.catalog.seller_feedback import SELLER_FEEDBACK
+from amzigo_pipelines.catalog.settlements import SETTLEMENT_LINES, SETTLEMENTS
+from amzigo_pipelines.catalog.transactions import TRANSACTION_BREAKDOWNS, TRANSACTIONS
 
 _ALL = (
     ORDERS,
@@ -35,6 +37,10 @@ _ALL = (
     SALES_AND_TRAFFIC_DAILY,
     SALES_AND_TRAFFIC_BY_SKU,
     SALES_METRICS,
+    TRANSACTIONS,
+    TRANSACTION_BREAKDOWNS,
+    SETTLEMENTS,
+    SETTLEMENT_LINES,
     LISTINGS,
     REVIEW_TOPICS,
     REVIEW_TRENDS,

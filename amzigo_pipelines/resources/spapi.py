@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from amzigo_pipelines.resources.spapi_operations import (
         DataKioskOperations,
         FeedbackOperations,
+        FinancesOperations,
         ReportsOperations,
         SalesOperations,
     )
@@ -269,6 +270,15 @@ class SellingPartner:
     def sales_of(self, marketplace_id: str) -> SalesOperations:
         """The library's sales client for the region of a marketplace."""
         return self._calls.library(MARKETPLACES[marketplace_id].region).sales
+
+    def finances_of(self, marketplace_id: str) -> FinancesOperations:
+        """The library's finances client for the region of a marketplace."""
+        return self._calls.library(MARKETPLACES[marketplace_id].region).finances
+
+    @property
+    def regions(self) -> Mapping[str, tuple[str, ...]]:
+        """The seller's marketplaces by region, in its order."""
+        return self._calls.regions
 
     @property
     def usage(self) -> Usage:

@@ -24,6 +24,7 @@ from typing import Any, cast
 
 from sp_api.api import CustomerFeedback as LibraryFeedback
 from sp_api.api import DataKiosk as LibraryDataKiosk
+from sp_api.api import FinancesV20240619 as LibraryFinances
 from sp_api.api import Inventories as LibraryInventories
 from sp_api.api import OrdersV20260101 as LibraryOrders
 from sp_api.api import Reports as LibraryReports
@@ -48,6 +49,7 @@ from amzigo_pipelines.resources.spapi_http import TIMEOUT, USER_AGENT, Connectio
 from amzigo_pipelines.resources.spapi_operations import (
     DataKioskOperations,
     FeedbackOperations,
+    FinancesOperations,
     InventoriesOperations,
     OrdersOperations,
     ReportsOperations,
@@ -252,6 +254,10 @@ class SellersClient(_Strict, LibrarySellers):  # type: ignore[misc]
     """Sellers API v1."""
 
 
+class FinancesClient(_Strict, LibraryFinances):  # type: ignore[misc]
+    """Finances API 2024-06-19."""
+
+
 class Library:
     """The library's clients of one seller and region, over one connection.
 
@@ -303,3 +309,4 @@ class Library:
         self.data_kiosk = cast(DataKioskOperations, client(DataKioskClient))
         self.sales = cast(SalesOperations, client(SalesClient))
         self.sellers = cast(SellersOperations, client(SellersClient))
+        self.finances = cast(FinancesOperations, client(FinancesClient))

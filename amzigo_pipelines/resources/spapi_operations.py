@@ -99,3 +99,11 @@ class SellersOperations(Protocol):
     def get_marketplace_participation(self) -> Answer:
         """`getMarketplaceParticipations`."""
         ...
+
+
+class FinancesOperations(Protocol):
+    """What is used of the finances client."""
+
+    def list_transactions(self, **parameters: Any) -> Answer:
+        """`listTransactions`."""
+        ...

@@ -60,8 +60,11 @@ class Turns:
         has_news = not rows or not ids <= self._known_ids
         self._known_ids |= ids
         self._pages_without_news = 0 if has_news else self._pages_without_news + 1
-        # getReports has its token beside the rows, the others in an object of its own.
-        token = (answer.payload.get("pagination") or answer.payload).get("nextToken")
+        # getReports has its token beside the rows, listTransactions in its payload, the others in an object of its own.
+        holders = (answer.payload.get("pagination"), answer.payload.get("payload"), answer.payload)
+        token = next(
+            (holder["nextToken"] for holder in holders if isinstance(holder, dict) and "nextToken" in holder), None
+        )
         if token is None or token == "":
             return False
         if not isinstance(token, str):

@@ -58,7 +58,11 @@ LAKE = {
     "sales_and_traffic_daily",
     "sales_metrics",
     "seller_feedback",
+    "settlement_lines",
+    "settlements",
     "stranded_inventory",
+    "transaction_breakdowns",
+    "transactions",
 }
 MARTS = {
     "abc_xyz",

@@ -18,6 +18,8 @@ from amzigo_pipelines.assets.extraction.reports import extract_report, orders_of
 from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionRefused, ExtractionResult, SourceSkipped
 from amzigo_pipelines.assets.extraction.reviews import extract_review_topics, extract_review_trends
 from amzigo_pipelines.assets.extraction.sales_metrics import extract_sales_metrics
+from amzigo_pipelines.assets.extraction.settlements import extract_settlements
+from amzigo_pipelines.assets.extraction.transactions import extract_transactions
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
@@ -43,6 +45,8 @@ _OWN: dict[tuple[str, ...], Extract] = {
     ("fba_inventory",): extract_inventory,
     ("marketplaces",): extract_participations,
     ("sales_metrics",): extract_sales_metrics,
+    ("transactions", "transaction_breakdowns"): extract_transactions,
+    ("settlements", "settlement_lines"): extract_settlements,
     ("ads_campaigns", "ads_products"): extract_advertising,
 }
 # One call a product: slow, and after the listings, which say what to ask about.

@@ -236,7 +236,7 @@ class RowMaker:
             if origin == FROM_DAY:
                 dates = pa.repeat(pa.scalar(day + timedelta(days=self._extraction.pii_days), DATE), rows.num_rows)
             elif origin == FROM_ORDER:
-                dates = self._of_orders(rows["order_id"].combine_chunks())
+                dates = deaths_of_orders(self._extraction, rows["order_id"].combine_chunks())
             else:
                 dates = self._after(rows[origin].combine_chunks())
             found = pc.coalesce(found, dates)
@@ -254,26 +254,6 @@ class RowMaker:
         days = self._extraction.pii_days - (1 if is_date else 0)
         return pc.add(moments.cast(pa.int32()), pa.scalar(days, pa.int32())).cast(DATE)
 
-    def _of_orders(self, order_ids: pa.Array) -> pa.Array:
-        """By the retention clock of the orders as the lake knows them; null for those that it doesn't know any more."""
-        now = self._extraction.clock.now()
-        first = earliest_pii_day(today(self._extraction.clock), self._extraction.pii_days)
-        days = [first + timedelta(days=n) for n in range((now.date() - first).days + 1)]
-        stored = self._extraction.lake.scan(ORDERS, self._extraction.partner.seller_id, days)
-        if stored is None:
-            return pa.nulls(len(order_ids), DATE)
-        wanted = ds.field("order_id").isin(pc.unique(order_ids))
-        orders = stored.to_table(columns=["order_id", *CLOCK_COLUMNS], filter=wanted)
-        orders = orders.sort_by("last_updated_at")
-        dates = dict(
-            zip(
-                orders["order_id"].to_pylist(),
-                expires_on_of(orders, now, self._extraction.pii_days).to_pylist(),
-                strict=True,
-            )
-        )
-        return pa.array([dates.get(order_id) for order_id in order_ids.to_pylist()], DATE)
-
     def _without_undated(self, rows: pa.Table, expires_on: pa.Array) -> pa.Table:
         """Personal data without a date of death is not stored: it could not be shown to have gone in time."""
         undated = pc.is_null(expires_on)
@@ -288,3 +268,24 @@ class RowMaker:
                 rows = rows.set_column(place, rows.schema.field(place), blank)
         self._undated += pc.sum(had_any).as_py() or 0
         return rows
+
+
+def deaths_of_orders(extraction: Extraction, order_ids: pa.Array) -> pa.Array:
+    """Dates of death by the retention clock of orders as the lake knows them; null for those that it doesn't know."""
+    now = extraction.clock.now()
+    first = earliest_pii_day(today(extraction.clock), extraction.pii_days)
+    days = [first + timedelta(days=n) for n in range((now.date() - first).days + 1)]
+    stored = extraction.lake.scan(ORDERS, extraction.partner.seller_id, days)
+    if stored is None:
+        return pa.nulls(len(order_ids), DATE)
+    wanted = ds.field("order_id").isin(pc.unique(order_ids))
+    orders = stored.to_table(columns=["order_id", *CLOCK_COLUMNS], filter=wanted)
+    orders = orders.sort_by("last_updated_at")
+    dates = dict(
+        zip(
+            orders["order_id"].to_pylist(),
+            expires_on_of(orders, now, extraction.pii_days).to_pylist(),
+            strict=True,
+        )
+    )
+    return pa.array([dates.get(order_id) for order_id in order_ids.to_pylist()], DATE)
