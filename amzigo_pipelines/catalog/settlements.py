@@ -18,6 +18,7 @@ from amzigo_pipelines.catalog.model import (
     Dataset,
     Source,
     business,
+    pii,
     unclassified,
 )
 from amzigo_pipelines.catalog.transactions import FINANCE_ROLE
@@ -28,6 +29,8 @@ SETTLEMENT_HISTORY_DAYS = 90
 
 # A report appears up to some days after the settlement has ended, and now and then again.
 _SOURCE = Source(operation="getReports", report_type=SETTLEMENT_REPORT, lookback_days=7, role=FINANCE_ROLE)
+# A seller may put anything into them, a buyer's name included.
+_OWN_NUMBERS = "order management: finding the order in the seller's own system (contract)"
 _DAY = "the UTC day on which the settlement ended, whenever its report appeared"
 
 _DOMAINS = {
@@ -78,7 +81,7 @@ SETTLEMENT_LINES = Dataset(
         business("currency", STRING, "ISO 4217 currency of the amount, from the totals."),
         business("transaction_type", STRING, "Order, Refund, other-transaction, ...", "transaction-type"),
         business("order_id", STRING, "Amazon's order identifier.", "order-id"),
-        business("merchant_order_id", STRING, "The seller's own number of the order.", "merchant-order-id"),
+        pii("merchant_order_id", STRING, "The seller's own number of the order.", "merchant-order-id", _OWN_NUMBERS),
         business("adjustment_id", STRING, "Amazon's identifier of the adjustment.", "adjustment-id"),
         business("shipment_id", STRING, "Amazon's identifier of the parcel.", "shipment-id"),
         business("marketplace_name", STRING, "Amazon.com, Amazon.de, Non-Amazon, ...", "marketplace-name"),
@@ -90,12 +93,19 @@ SETTLEMENT_LINES = Dataset(
         business("posted_on", DATE, "Day on which it was posted, as the report has it.", "posted-date"),
         business("posted_at", INSTANT, "When it was posted (UTC).", "posted-date-time"),
         business("order_item_id", STRING, "Amazon's identifier of the order item.", "order-item-code"),
-        business("merchant_order_item_id", STRING, "The seller's own number of the item.", "merchant-order-item-id"),
-        business(
+        pii(
+            "merchant_order_item_id",
+            STRING,
+            "The seller's own number of the item.",
+            "merchant-order-item-id",
+            _OWN_NUMBERS,
+        ),
+        pii(
             "merchant_adjustment_item_id",
             STRING,
             "The seller's own number of the adjusted item.",
             "merchant-adjustment-item-id",
+            _OWN_NUMBERS,
         ),
         business("sku", STRING, "The seller's own identifier of the listing.", "sku"),
         business("quantity", INTEGER, "Units: don't add up, each line of an item has them.", "quantity-purchased"),

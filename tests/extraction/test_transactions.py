@@ -29,7 +29,7 @@ SOURCE = ["transactions", "transaction_breakdowns"]
 
 
 def run(platform: Platform, days: list[date]) -> list[ExtractionResult]:
-    return list(extract_partitions(platform, SELLER, days, SOURCE))  # type: ignore[arg-type]
+    return list(extract_partitions(platform, SELLER, days, SOURCE))
 
 
 def rows(platform: Platform, name: str, days: list[date] | None = None) -> list[dict[str, Any]]:
@@ -48,7 +48,7 @@ def days_until(day: date, count: int) -> list[date]:
 
 
 def test_a_day_is_the_truth_to_the_cent_in_every_marketplace_and_currency(platform: Platform, world: World) -> None:
-    results = extract_partition(platform, SELLER, DAY, SOURCE)  # type: ignore[arg-type]
+    results = extract_partition(platform, SELLER, DAY, SOURCE)
     expected = true(world, DAY, NOW)
     stored, nodes = rows(platform, "transactions"), rows(platform, "transaction_breakdowns")
     keys = [(r["transaction_id"], r["marketplace_id"], r["currency"], r["status"], r["total_amount"]) for r in
@@ -75,7 +75,7 @@ def test_a_day_is_the_truth_to_the_cent_in_every_marketplace_and_currency(platfo
 
 
 def test_breakdowns_tell_item_place_and_summaries(platform: Platform) -> None:
-    extract_partition(platform, SELLER, DAY, SOURCE)  # type: ignore[arg-type]
+    extract_partition(platform, SELLER, DAY, SOURCE)
     nodes = rows(platform, "transaction_breakdowns")
     assert len({(n["transaction_id"], n["item_index"], n["path"]) for n in nodes}) == len(nodes)
     fee = next(n for n in nodes if n["path"] == "AmazonFees/Commission/Base" and n["item_index"] == 1)

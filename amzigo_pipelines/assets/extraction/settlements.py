@@ -26,7 +26,7 @@ from amzigo_pipelines.assets.extraction.results import (
     window_of,
 )
 from amzigo_pipelines.assets.extraction.settlement_rows import HEADERS, REQUIRED, SettlementReport
-from amzigo_pipelines.catalog.model import UNCLASSIFIED
+from amzigo_pipelines.catalog.model import DATE, RetentionClass
 from amzigo_pipelines.catalog.settlements import (
     SETTLEMENT_HISTORY_DAYS,
     SETTLEMENT_LINES,
@@ -165,14 +165,7 @@ def _may_be_of(report: Report, window: Sequence[date]) -> bool:
 
 def _store(extraction: Extraction, writer: LakeWriter, settlement: SettlementReport, warnings: list[str]) -> None:
     for table in settlement.lines():
-        # What nobody has classified counts as personal, and dies with the order's data; else it is not stored.
-        if table[UNCLASSIFIED].null_count < table.num_rows:
-            expires_on = deaths_of_orders(extraction, table["order_id"].combine_chunks())
-            place = table.schema.get_field_index(UNCLASSIFIED)
-            kept = pc.if_else(pc.is_valid(expires_on), table[UNCLASSIFIED].combine_chunks(), None)
-            table = table.set_column(place, table.schema.field(place), kept)
-        else:
-            expires_on = pa.nulls(table.num_rows, pa.date32())
+        table, expires_on = _with_deaths(extraction, table)
         writer.append(SETTLEMENT_LINES, table, expires_on)
     totals = settlement.totals
     writer.append(SETTLEMENTS, settlement.settlement())
@@ -188,3 +181,15 @@ def _store(extraction: Extraction, writer: LakeWriter, settlement: SettlementRep
         )
     if missing := settlement.drift.missing:
         warnings.append(f"columns that Amazon does not send any more: {', '.join(missing)}; they are empty")
+
+
+def _with_deaths(extraction: Extraction, table: pa.Table) -> tuple[pa.Table, pa.Array]:
+    """Lines with the dates of death of their personal data, which dies with the order's; else it is not stored."""
+    places = [n for n, c in enumerate(SETTLEMENT_LINES) if c.retention is RetentionClass.PII]
+    if all(table.column(place).null_count == table.num_rows for place in places):
+        return table, pa.nulls(table.num_rows, DATE)
+    expires_on = deaths_of_orders(extraction, table["order_id"].combine_chunks())
+    for place in places:
+        kept = pc.if_else(pc.is_valid(expires_on), table.column(place).combine_chunks(), None)
+        table = table.set_column(place, table.schema.field(place), kept)
+    return table, expires_on
