@@ -4,7 +4,7 @@ From Data Kiosk's `analytics_salesAndTraffic_2024_04_24`; the fields that are as
 Data Kiosk is preferred to the report of the same name, of which Amazon makes one in 15 minutes for a whole application.
 
 Amazon tells of a day once it is over, some hours later, and restates it: late visits are added for up to 72 hours, what
-is cancelled is taken off for days. A query by day spans 30 days at the price of one. One by SKU sums up its whole
+is cancelled is taken off for days. A query by day spans 31 days at the price of one. One by SKU sums up its whole
 window, so it is asked for each day, and Amazon takes 15 queries at once: hence the shorter look-back.
 """
 
@@ -109,7 +109,7 @@ SALES_AND_TRAFFIC_DAILY = Dataset(
     name="sales_and_traffic_daily",
     description="One row a local day and marketplace: what was ordered, shipped and refunded, visits and page views.",
     grain=("happened_on", "marketplace_id"),
-    source=_source("salesAndTrafficByDate", "DAY", window_days=30, lookback_days=30),
+    source=_source("salesAndTrafficByDate", "DAY", window_days=31, lookback_days=30),
     purpose=_PURPOSE,
     legal_basis="contract",
     partition_day=_PARTITION_DAY,

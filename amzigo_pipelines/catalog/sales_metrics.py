@@ -1,7 +1,7 @@
 """The dataset `sales_metrics`: Amazon's own sums of orders a day, to check ours against. Declarations only.
 
 Orders are counted for the day they were placed, by the Sales API, which counts them anew whenever it is asked: what is
-cancelled weeks later is taken off weeks later. One request spans 30 days, so looking back 30 days costs none more.
+cancelled weeks later is taken off weeks later. One request spans 31 days, so looking back 30 days costs none more.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SALES_METRICS = Dataset(
     description="One row a local day and marketplace: orders, items, units and sales as Amazon itself adds them up.",
     grain=("ordered_on", "marketplace_id"),
     # Source of the role: "Roles for the Sales API v1" in Amazon's documentation; this one serves all regions.
-    source=Source(operation="getOrderMetrics", lookback_days=30, window_days=30, role="Inventory and Order Tracking"),
+    source=Source(operation="getOrderMetrics", lookback_days=30, window_days=31, role="Inventory and Order Tracking"),
     purpose="reconciliation of sales",
     legal_basis="contract",
     partition_day="the marketplace's local day on which the orders were placed",

@@ -11,8 +11,10 @@ import pytest
 
 from amzigo_pipelines.assets.extraction.extract import extract_partition, extract_partitions
 from amzigo_pipelines.assets.extraction.query_text import query_text
+from amzigo_pipelines.assets.extraction.reports import windows_of
 from amzigo_pipelines.assets.extraction.results import ExtractionResult
 from amzigo_pipelines.automation import deferred_days
+from amzigo_pipelines.catalog.rates import RATES
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.report_ledger import ReportOrder, State
@@ -77,6 +79,13 @@ def test_daily_figures_are_the_truth_in_every_marketplace_and_currency(
     (newest,) = [result for result in results if result.day == DAY]
     assert any("not over yet in US" in warning for warning in newest.warnings)
     assert not any("no figures" in warning or "fields" in warning for warning in newest.warnings)
+
+
+def test_a_night_with_its_look_back_stays_within_amazons_burst() -> None:
+    night = [DAY - timedelta(days=n) for n in range(DATASETS[DAILY].source.lookback_days, -1, -1)]
+    assert len(windows_of(DATASETS[DAILY], night)) == 1
+    by_sku = windows_of(DATASETS[BY_SKU], night[-1 - DATASETS[BY_SKU].source.lookback_days :])
+    assert all(len(window) == 1 for window in by_sku) and 1 + len(by_sku) <= RATES["createQuery"].burst
 
 
 def test_skus_add_up_to_the_day_but_for_visits(platform: Platform, server: SimulatorServer, world: World) -> None:

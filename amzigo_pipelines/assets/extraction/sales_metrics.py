@@ -1,4 +1,4 @@
-"""Extracting Amazon's own sums of orders: three requests a marketplace for 30 days.
+"""Extracting Amazon's own sums of orders: three requests a marketplace for 31 days.
 
 Belongs here: which days are asked for, and rows. Does not belong here: the request (`resources/order_metrics.py`).
 """
