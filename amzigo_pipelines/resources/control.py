@@ -65,8 +65,11 @@ class ControlDatabase:
         )
         event.listen(self.engine, "begin", _begin_sqlite)
 
-    def create(self) -> None:
+    def create(self, installation_id: str | None = None) -> None:
         """Make all tables that aren't there yet. Harmless when they are.
+
+        Args:
+            installation_id: of a restored installation; a new one when None.
 
         Raises:
             ControlError: the database can't be made.
@@ -83,7 +86,9 @@ class ControlDatabase:
             schema.metadata.create_all(connection)
             if connection.execute(sa.select(schema.installation.c.installation_id)).first() is None:
                 connection.execute(
-                    schema.installation.insert().values(installation_id=uuid.uuid4().hex, created_at=datetime.now(UTC))
+                    schema.installation.insert().values(
+                        installation_id=installation_id or uuid.uuid4().hex, created_at=datetime.now(UTC)
+                    )
                 )
 
     def is_there(self) -> bool:

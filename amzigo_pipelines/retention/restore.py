@@ -240,7 +240,7 @@ def _bring_back(
             home = _isolated(real) if isinstance(home, IsolatedHome) else real
             platform = Platform(home, clock, environment)
             report.home = home
-            restore_control(platform, records, first["settings"])
+            restore_control(platform, records, first["settings"], str(reader.header["installation_id"]))
             step("control")
             continue
         if platform is None:

@@ -51,7 +51,7 @@ class SellerPart:
     open_pii_days: list[date] = field(default_factory=list)
 
 
-def restore_control(platform: Platform, records: Records, settings: str) -> None:
+def restore_control(platform: Platform, records: Records, settings: str, installation_id: str) -> None:
     """The books, the installation's own secrets, and new KEKs above all that there ever were.
 
     Raises:
@@ -60,10 +60,10 @@ def restore_control(platform: Platform, records: Records, settings: str) -> None
     home = platform.home
     make_home_folders(platform)
     home.settings_file.with_name(f"{home.settings_file.name}.restoring").write_text(settings, "utf-8")
-    platform.control.create()
+    # Which installation it is must be known before the first KEK is made: KMS binds it to that.
+    platform.control.create(installation_id)
     own_secrets: dict[str, bytes] = {}
     with platform.control.transaction() as connection:
-        connection.execute(installation.delete())
         for facts, _ in records:
             if "dagster" in facts:
                 _write_new(home.dagster_dir / "dagster.yaml", facts["dagster"])
@@ -151,6 +151,9 @@ def _insert(platform: Platform, connection: Connection, facts: dict[str, Any]) -
             "with the version that made it"
         )
     row = from_json(table, facts["row"])
+    if table is installation:
+        connection.execute(table.update().values(**row))
+        return
     if table is data_keys:
         # Dead until the seller's part hands its key over: PII keys, and all of a seller whose part has died, stay so.
         row |= {"wrapped": None, "destroyed_at": row["destroyed_at"] or platform.clock.now()}

@@ -142,6 +142,14 @@ def test_a_backup_dies_on_its_date_and_its_file_goes(platform: Platform, tmp_pat
     assert newest is not None and newest.backup_id == again.backup_id
 
 
+def test_a_sweep_destroys_backup_keys_whose_date_has_come(platform: Platform, tmp_path: Path) -> None:
+    back_up(platform, tmp_path / "backups", keep_days=1)
+    assert isinstance(platform.clock, VirtualClock)
+    platform.clock.set(NOW + timedelta(days=1))
+    sweep(platform, as_of=TODAY + timedelta(days=1))
+    assert platform.backup_keys.alive() == []
+
+
 def test_the_clock_may_not_be_set_back_to_revive_a_backup(platform: Platform, tmp_path: Path) -> None:
     made = back_up(platform, tmp_path / "backups")
     with pytest.raises(RestoreRefused, match=r"the clock says 2026-11-22 .* set the clock right"):

@@ -6,13 +6,29 @@ import shutil
 from pathlib import Path
 
 import pytest
-from keys_kit import CLASSES, DIES, SELLER, key_ids, make_platform, open_platform, use_credentials
+from keys_kit import (
+    CLASSES,
+    DIES,
+    NOW,
+    SELLER,
+    TODAY,
+    key_ids,
+    make_platform,
+    open_platform,
+    order_ids,
+    use_credentials,
+    write_orders,
+)
 from kms_server import KmsServer
 
+from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.aws import AwsUnavailable
 from amzigo_pipelines.resources.home import HomeError, load_home
 from amzigo_pipelines.resources.keks import KekError, KekMissing
 from amzigo_pipelines.resources.platform import Platform
+from amzigo_pipelines.retention.backups import make_backup
+from amzigo_pipelines.retention.drill import run_drill
+from amzigo_pipelines.retention.restore import restore
 
 ONE_A_PURPOSE = "alias/amzigo-{purpose}"
 
@@ -171,3 +187,27 @@ def test_a_test_home_asks_no_real_kms(platform: Platform) -> None:
     with pytest.raises(Exception, match="a test home talks to a local AWS only"):
         open_platform(platform.home.path).keys.rotate("pii")
     assert open_platform(platform.home.path).keys.key_for(SELLER, "pii", DIES)
+
+
+def test_backup_keys_are_protected_by_kms_too(protected: Platform, kms: KmsServer, tmp_path: Path) -> None:
+    """Also in a restore, which knows of KMS from the backup's header alone; denied there, nothing is left."""
+    write_orders(protected, TODAY, [DIES])
+    (tmp_path / "backups").mkdir()
+    made = make_backup(protected, tmp_path / "backups", keep_days=5, actor="tester")
+    new = tmp_path / "new"
+    (new / "kek").mkdir(parents=True)
+    for file in protected.home.kek_dir.glob("backup-*.key"):
+        assert file.read_text().startswith("kms:")
+        shutil.copy(file, new / "kek")
+    backup_key = next(key for key in kms.keys.values() if key.alias == "alias/amzigo-backup")
+    backup_key.state = "Disabled"
+    with pytest.raises(KekError, match="alias/amzigo-backup is disabled"):
+        restore(made.path, new, VirtualClock(NOW))
+    assert sorted(path.name for path in new.iterdir()) == ["kek"]
+    backup_key.state = "Enabled"
+    report = restore(made.path, new, VirtualClock(NOW))
+    assert report.total == made.total and made.total.files
+    restored = open_platform(new)
+    assert order_ids(restored) == order_ids(protected) != []
+    assert all(file.read_text().startswith("kms:") for file in restored.home.kek_dir.glob("*.key"))
+    assert run_drill(protected, "tester").amount == made.total

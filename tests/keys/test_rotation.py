@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -34,12 +35,16 @@ from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.cli import checks
 from amzigo_pipelines.cli import main as command
 from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.definitions import build_definitions
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.quality.key_checks import check_key_ages
+from amzigo_pipelines.resources.home import Kind
 from amzigo_pipelines.resources.kek_status import kek_status
 from amzigo_pipelines.resources.keks import KekOutdated, KekPurpose
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.schema import kek_versions
+from amzigo_pipelines.resources.spapi_auth import LwaCredentials
+from amzigo_pipelines.retention.automation import CHECKS_JOB
 from amzigo_pipelines.retention.sweep import sweep
 from amzigo_pipelines.retention.time_check import DatabaseOutdated
 
@@ -201,6 +206,32 @@ def test_key_ages_are_checked(platform: Platform, days: int, passed: bool, sever
     else:
         with pytest.raises(AmzigoError, match="amzigo keys rotate"):
             checks._key_ages(platform)
+
+
+@pytest.mark.parametrize(
+    ("days", "passed", "severity"), [(149, True, "WARN"), (150, False, "WARN"), (180, False, "ERROR")]
+)
+def test_the_client_secrets_age_is_checked(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch, days: int, passed: bool, severity: str
+) -> None:
+    monkeypatch.setenv("AMZIGO_LWA_CLIENT_ID", "id")
+    monkeypatch.setenv("AMZIGO_LWA_CLIENT_SECRET", "secret")
+    production = Platform(replace(platform.home, kind=Kind.PRODUCTION, endpoint=""), platform.clock)
+    production.client_secrets.note_rotated(LwaCredentials("id", "secret"), NOW - timedelta(days=days))
+    age(platform, 0)
+    result = check_key_ages(production)
+    assert (result.passed, result.severity) == (passed, dg.AssetCheckSeverity[severity])
+    assert (f"client secret: {days} days old, 180 at most" in str(result.description)) is not passed
+
+
+def test_the_check_runs_every_day(platform: Platform) -> None:
+    job = build_definitions(platform).resolve_job_def(CHECKS_JOB)
+    for days, passed in ((0, True), (400, False)):
+        age(platform, days)
+        with dg.instance_for_test() as instance:
+            result = job.execute_in_process(instance=instance, raise_on_error=False)
+            found = {one.check_name: one.passed for one in result.get_asset_check_evaluations()}
+        assert found["key_ages"] is passed
 
 
 def test_a_purpose_without_a_key_and_a_lost_file_fail_the_check(platform: Platform) -> None:
