@@ -17,6 +17,7 @@ import typer
 from amzigo_pipelines.cli import (
     advertising,
     backups,
+    costs,
     credentials,
     data,
     dictionary,
@@ -56,6 +57,7 @@ app.add_typer(credentials.app, name="credentials")
 app.command()(data.extract)
 app.command()(data.publish)
 app.command()(data.sql)
+app.add_typer(costs.app, name="costs")
 app.command()(dictionary.dictionary)
 app.command()(report.report)
 app.add_typer(quality.app, name="quality")
