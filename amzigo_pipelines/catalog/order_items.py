@@ -5,7 +5,18 @@ Paths that begin with `^` are read from the order that holds the item.
 
 from __future__ import annotations
 
-from amzigo_pipelines.catalog.model import INSTANT, INTEGER, MONEY, STRING, Dataset, Reference, Source, business, pii
+from amzigo_pipelines.catalog.model import (
+    INSTANT,
+    INTEGER,
+    MONEY,
+    STRING,
+    Dataset,
+    Reference,
+    Source,
+    business,
+    pii,
+    unclassified,
+)
 from amzigo_pipelines.catalog.orders import subtotal
 
 _CUSTOM = "order management: making and wrapping what was ordered (contract)"
@@ -93,6 +104,7 @@ ORDER_ITEMS = Dataset(
             "cancellation.cancellationExecution.cancelReason",
             _CANCEL,
         ),
+        unclassified(),
     ),
     references=(Reference(("order_id",), "orders"),),
 )

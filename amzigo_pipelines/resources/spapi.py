@@ -46,6 +46,7 @@ if TYPE_CHECKING:
         SalesOperations,
     )
 
+ORDERS_PER_PAGE = 100
 # Sections of an order that are given by role, and the role that gives them.
 PERSONAL_SECTIONS = ("BUYER", "RECIPIENT")
 ROLE = "Direct-to-Consumer Delivery (Restricted)"
@@ -137,7 +138,12 @@ class SellingPartner:
     # -- operations --------------------------------------------------------------------------------------------------
 
     def search_orders(
-        self, last_updated_after: datetime, last_updated_before: datetime, included_data: Sequence[str]
+        self,
+        last_updated_after: datetime,
+        last_updated_before: datetime,
+        included_data: Sequence[str],
+        *,
+        fulfilled_by: str = "",
     ) -> Iterator[Page]:
         """All orders last updated within a window, both edges included, of all marketplaces, page by page.
 
@@ -147,6 +153,7 @@ class SellingPartner:
             last_updated_after: first instant.
             last_updated_before: last instant; at least two minutes ago.
             included_data: sections of an order (`BUYER`, `PROCEEDS`, ...).
+            fulfilled_by: `MERCHANT` or `AMAZON`; empty for both.
 
         Raises:
             MissingRole: access is denied; where it is for the sake of BUYER or RECIPIENT, the sentence says so.
@@ -160,7 +167,8 @@ class SellingPartner:
                 "lastUpdatedBefore": _instant(last_updated_before),
                 "marketplaceIds": list(marketplace_ids),
                 "includedData": list(included_data),
-                "maxResultsPerPage": 100,
+                "maxResultsPerPage": ORDERS_PER_PAGE,
+                **({"fulfilledBy": [fulfilled_by]} if fulfilled_by else {}),
             }
             yield from self._order_pages(region, parameters, last_updated_before)
 

@@ -110,6 +110,9 @@ def _metadata(result: ExtractionResult) -> dict[str, Any]:
     if RetentionClass.PII in DATASETS[result.dataset].families:
         metadata["rows_with_pii"] = result.pii_rows
         metadata["rows_whose_pii_was_past_its_date"] = result.pii_rows_dropped
+    if result.way:
+        metadata["way"] = result.way
+        metadata["orders_asked_for_again"] = result.asked_again
     if result.warnings:
         metadata["warnings"] = "; ".join(result.warnings)
     return metadata

@@ -12,7 +12,7 @@ from functools import partial
 
 from amzigo_pipelines.assets.extraction.advertising import extract_advertising
 from amzigo_pipelines.assets.extraction.inventory import extract_inventory
-from amzigo_pipelines.assets.extraction.orders import extract_orders
+from amzigo_pipelines.assets.extraction.orders import extract_orders, reports_ahead
 from amzigo_pipelines.assets.extraction.participations import extract_participations
 from amzigo_pipelines.assets.extraction.reports import extract_report, orders_of, windows_of
 from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionRefused, ExtractionResult, SourceSkipped
@@ -21,6 +21,7 @@ from amzigo_pipelines.assets.extraction.sales_metrics import extract_sales_metri
 from amzigo_pipelines.assets.extraction.settlements import extract_settlements
 from amzigo_pipelines.assets.extraction.transactions import extract_transactions
 from amzigo_pipelines.catalog.model import Dataset
+from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.platform import Platform
@@ -122,6 +123,8 @@ def _ask_ahead(extraction: Extraction, days: Sequence[date], datasets: Collectio
             wanted = [*_lookback(extraction.platform, [dataset], days), *days]
             for window in windows_of(dataset, wanted[-1:] if dataset.source.is_snapshot else wanted):
                 orders += orders_of(dataset, extraction, window)
+    if ORDERS.name in datasets:
+        orders += reports_ahead(extraction, days)
     extraction.desk.ask_ahead(extraction.partner, orders)
 
 

@@ -20,7 +20,7 @@ import pyarrow.compute as pc
 
 from amzigo_pipelines.assets.extraction.paths import Flattener, FlattenError, Path, per_parent, typed, wrong_value
 from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
-from amzigo_pipelines.catalog.model import INSTANT, INTEGER, STRING, Dataset
+from amzigo_pipelines.catalog.model import INSTANT, INTEGER, STRING, UNCLASSIFIED, Dataset
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.resources.row_match import buyer_key_of, plain_email
@@ -71,6 +71,8 @@ def flatten_orders(orders: Sequence[Mapping[str, Any]], key: bytes) -> FlatOrder
     places = pa.array(parents, pa.int64())
     for name, source in _inherited().items():
         item_columns[name] = columns[source].take(places)
+    # Fields of JSON are taken by name: there is no surplus, as there is in the columns of a report.
+    item_columns[UNCLASSIFIED] = pa.nulls(len(items), STRING)
     return FlatOrders(table_of(ORDERS, columns), table_of(ORDER_ITEMS, item_columns), places)
 
 

@@ -107,6 +107,8 @@ class ExtractionResult:
         warnings: what a person should know, though nothing failed.
         window: what time it covers, as text.
         is_unchanged: True where Amazon says what is stored already, and nothing was written.
+        way: which of several ways the rows came, and why; empty where there is one way only.
+        asked_again: orders near their date of death that were asked for once more and are among the rows.
     """
 
     dataset: str
@@ -120,10 +122,18 @@ class ExtractionResult:
     warnings: tuple[str, ...]
     window: str
     is_unchanged: bool = False
+    way: str = ""
+    asked_again: int = 0
 
 
 def results_of(
-    commits: Sequence[PartitionCommit], partner: Client, warnings: Sequence[str], window: str
+    commits: Sequence[PartitionCommit],
+    partner: Client,
+    warnings: Sequence[str],
+    window: str,
+    *,
+    way: str = "",
+    asked_again: int = 0,
 ) -> list[ExtractionResult]:
     """The results of what was committed together."""
     return [
@@ -139,6 +149,8 @@ def results_of(
             warnings=tuple(warnings),
             window=window,
             is_unchanged=commit.is_unchanged,
+            way=way,
+            asked_again=asked_again,
         )
         for commit in commits
     ]

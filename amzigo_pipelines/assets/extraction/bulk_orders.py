@@ -1,0 +1,260 @@
+"""Extracting orders by the bulk report: history, and days with more orders than the Orders API gives at once.
+
+Belongs here: which reports are asked for, what of the Orders API is added for the sake of buyers, what is written. Does
+not belong here: which way a day is extracted (`orders.py`), lines (`order_lines.py`), the life of a report
+(`resources/report_desk.py`).
+
+The report says nothing of buyers but a postal code. Within the period in which their data may live, the orders that the
+seller ships himself are asked for at the API too: those are the ones whose buyers Amazon tells. Older ones never are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+
+from amzigo_pipelines.assets.extraction.flatten import FlatOrders
+from amzigo_pipelines.assets.extraction.near_due import append_again, asked_again
+from amzigo_pipelines.assets.extraction.order_lines import Scattered, flat_orders, gathered
+from amzigo_pipelines.assets.extraction.order_rows import IMPERSONAL_SECTIONS, at_the_api, taken
+from amzigo_pipelines.assets.extraction.reports import UNCONFIRMED
+from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionResult, results_of, window_of
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.catalog.model import UNCLASSIFIED, RetentionClass
+from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
+from amzigo_pipelines.catalog.order_report import COOLDOWN, LEFT_OUT, MOST_DAYS, OPTIONAL, REPORT_TYPE, REQUIRED, USED
+from amzigo_pipelines.catalog.orders import ORDERS
+from amzigo_pipelines.clock import today
+from amzigo_pipelines.resources.lake_writer import LakeWriter
+from amzigo_pipelines.resources.report_desk import EmptyUnconfirmed, ReportOrder
+from amzigo_pipelines.resources.reports import Report, report_table
+from amzigo_pipelines.resources.retries import Retries
+from amzigo_pipelines.resources.spapi import PERSONAL_SECTIONS
+from amzigo_pipelines.resources.spapi_errors import Asked, BadRequest, ReportDeferred, ReportNotTabular
+from amzigo_pipelines.retention.dates import earliest_pii_day, expires_on_of
+
+_DOWNLOAD_ATTEMPTS = 4
+_DOWNLOAD_TIME_LIMIT_S = 600.0
+# History that was interrupted is gone on with by the reports that were made already.
+_FRESH_FOR = timedelta(hours=24)
+_PII = tuple(c.name for c in ORDERS if c.retention is RetentionClass.PII)
+
+
+@dataclass
+class _Bulk:
+    """What is known of one window while it is extracted."""
+
+    days: Sequence[date]
+    reports: list[Report] = field(default_factory=list)
+    unconfirmed: list[str] = field(default_factory=list)
+    of_buyers: dict[date, FlatOrders] = field(default_factory=dict)
+    again: dict[date, FlatOrders] = field(default_factory=dict)
+    drift: set[str] = field(default_factory=set)
+    is_scattered: bool = False
+
+
+def extract_bulk(extraction: Extraction, days: Sequence[date], reason: str) -> Iterator[ExtractionResult]:
+    """Replace days' partitions of `orders` and `order_items` by what the bulk report says.
+
+    Args:
+        extraction: what it works with.
+        days: UTC days without a gap, in order.
+        reason: why this way, for the metadata.
+
+    Raises:
+        ExtractionRefused: a day isn't over.
+        ReportDeferred, ReportLate: Amazon does not make the report now; ask again later.
+        SpApiError, FlattenError, LakeWriteError, PartitionBusy: nothing was stored of that window and the later ones.
+    """
+    for day in days:
+        window_of(day, extraction.clock)
+    # All before the first is waited for: Amazon works on them side by side.
+    extraction.desk.ask_ahead(extraction.partner, reports_of(extraction, days))
+    for window in _windows(days):
+        yield from _extract_window(extraction, window, reason)
+
+
+def reports_of(extraction: Extraction, days: Sequence[date]) -> list[ReportOrder]:
+    """The reports that days need."""
+    return [order for window in _windows(days) for order in _orders(extraction, window)]
+
+
+def _windows(days: Sequence[date]) -> list[Sequence[date]]:
+    return [days[start : start + MOST_DAYS] for start in range(0, len(days), MOST_DAYS)]
+
+
+def _orders(extraction: Extraction, window: Sequence[date]) -> list[ReportOrder]:
+    """One report a region: in many accounts it has the region's orders whichever marketplace is asked for."""
+    regions: dict[str, tuple[str, ...]] = {}
+    for marketplace_id in extraction.partner.marketplace_ids:
+        region = MARKETPLACES[marketplace_id].region
+        regions[region] = (*regions.get(region, ()), marketplace_id)
+    return [
+        ReportOrder(
+            report_type=REPORT_TYPE,
+            marketplace_ids=marketplace_ids,
+            start=_midnight(window[0]),
+            # Both edges are inclusive; Amazon's instants here are whole seconds.
+            end=_midnight(window[-1] + timedelta(days=1)) - timedelta(seconds=1),
+            options=(),
+            cooldown=COOLDOWN,
+            fresh_for=_FRESH_FOR,
+            not_before=None,
+        )
+        for marketplace_ids in regions.values()
+    ]
+
+
+def _extract_window(extraction: Extraction, window: Sequence[date], reason: str) -> list[ExtractionResult]:
+    bulk = _Bulk(window)
+    for order in _orders(extraction, window):
+        outcome = extraction.desk.collect(extraction.partner, order)
+        if isinstance(outcome, Report):
+            bulk.reports.append(outcome)
+        else:
+            _refuse_contradiction(extraction, window, order, outcome)
+            countries = ", ".join(MARKETPLACES[m].country for m in order.marketplace_ids)
+            bulk.unconfirmed.append(
+                f"empty, unconfirmed: Amazon cancelled the report for {countries}, so there is no data or it was asked "
+                f"for too soon; it is asked for again after {outcome.retry_at:%Y-%m-%d %H:%M} UTC"
+            )
+    first_personal = earliest_pii_day(today(extraction.clock), extraction.pii_days)
+    warnings: dict[date, list[str]] = {day: [] for day in window}
+    for day in window:
+        if day >= first_personal:
+            bulk.of_buyers[day], warnings[day] = at_the_api(extraction, day, fulfilled_by="MERCHANT")
+            bulk.again[day] = asked_again(extraction, day, bulk.of_buyers[day].orders["order_id"])
+        else:
+            warnings[day].append("buyers and recipients were not asked for: their data would be past its date")
+    retries = Retries(extraction.partner.sleep, attempts=_DOWNLOAD_ATTEMPTS, time_limit_s=_DOWNLOAD_TIME_LIMIT_S)
+    try:
+        written = retries.call(lambda: _write(extraction, bulk, reason))
+    except Scattered:
+        bulk.is_scattered = True
+        written = retries.call(lambda: _write(extraction, bulk, reason))
+    found = []
+    for day, writer in written.items():
+        told = [*warnings[day], *bulk.unconfirmed, *sorted(bulk.drift)]
+        found += results_of(
+            writer.committed,
+            extraction.partner,
+            told,
+            _told(day),
+            way=f"bulk report: {reason}",
+            asked_again=bulk.again[day].orders.num_rows if day in bulk.again else 0,
+        )
+    return found
+
+
+def _write(extraction: Extraction, bulk: _Bulk, reason: str) -> dict[date, LakeWriter]:
+    bulk.drift.clear()
+    origin = {"operation": "createReport 2021-06-30", "report_type": REPORT_TYPE, "way": reason}
+    if bulk.reports:
+        origin["reports"] = ",".join(report.report_id for report in bulk.reports)
+    if bulk.unconfirmed:
+        origin["empty"] = UNCONFIRMED
+    with ExitStack() as stack:
+        writers = {}
+        for day in bulk.days:
+            is_personal = day in bulk.of_buyers
+            of_day = {
+                **origin,
+                "personal_data": "asked for, of orders shipped by the seller" if is_personal else "not asked for",
+                "included_data": ",".join((*PERSONAL_SECTIONS, *IMPERSONAL_SECTIONS)) if is_personal else "",
+            }
+            writers[day] = stack.enter_context(extraction.writer(day, [ORDERS, ORDER_ITEMS], of_day))
+        for day, flat in bulk.of_buyers.items():
+            _append(extraction, writers[day], flat)
+            append_again(extraction, writers[day], bulk.again[day])
+        for report in bulk.reports:
+            try:
+                for flat in _flat(extraction, report, bulk):
+                    _by_day(extraction, flat, bulk, writers)
+            except (ReportNotTabular, BadRequest):
+                # A refusal in place of data, or a document that is gone: the next attempt shall not get it again.
+                extraction.desk.discard(extraction.partner, report)
+                raise
+    return writers
+
+
+def _flat(extraction: Extraction, report: Report, bulk: _Bulk) -> Iterator[FlatOrders]:
+    market = MARKETPLACES[report.marketplace_id]
+    with report_table(extraction.partner, report, [*USED, *LEFT_OUT], required=REQUIRED) as table:
+        if bulk.is_scattered:
+            yield gathered(table.batches(), market)
+        else:
+            yield from flat_orders(table.batches(), market)
+        if unknown := sorted(table.drift.unknown):
+            bulk.drift.add(
+                f"new columns that nobody has classified yet: {', '.join(unknown)}; their values are kept encrypted as "
+                f"PII in the column '{UNCLASSIFIED}': add them to the catalog"
+            )
+        if missing := sorted(set(table.drift.missing) - OPTIONAL - set(LEFT_OUT)):
+            bulk.drift.add(f"columns that Amazon does not send any more: {', '.join(missing)}; they are empty")
+
+
+def _by_day(extraction: Extraction, flat: FlatOrders, bulk: _Bulk, writers: dict[date, LakeWriter]) -> None:
+    updated = flat.orders["last_updated_at"].combine_chunks().cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
+    # Orders of marketplaces that are not connected come along in some accounts.
+    connected = pa.array(extraction.partner.marketplace_ids)
+    is_ours = pc.or_(pc.is_in(flat.orders["marketplace_id"], connected), pc.is_null(flat.orders["marketplace_id"]))
+    for day in pc.unique(updated).to_pylist():
+        if day not in writers:
+            continue
+        mask = pc.and_(is_ours, pc.equal(updated, pa.scalar(day, pa.date32())))
+        for known in (bulk.of_buyers.get(day), bulk.again.get(day)):
+            if known is not None:
+                ids = known.orders["order_id"].combine_chunks()
+                mask = pc.and_(mask, pc.invert(pc.is_in(flat.orders["order_id"], ids)))
+        own = flat if pc.all(mask).as_py() else taken(flat, mask)
+        if day not in bulk.of_buyers:
+            own = _without_pii(own)
+        _append(extraction, writers[day], own)
+
+
+def _append(extraction: Extraction, writer: LakeWriter, flat: FlatOrders) -> None:
+    if not flat.orders.num_rows:
+        return
+    expires_on = expires_on_of(flat.orders, extraction.clock.now(), extraction.pii_days)
+    writer.append(ORDERS, flat.orders, expires_on)
+    writer.append(ORDER_ITEMS, flat.items, expires_on.take(flat.parents))
+
+
+def _without_pii(flat: FlatOrders) -> FlatOrders:
+    """Of days whose personal data would be past its date none is stored, not even to be refused by the lake."""
+    orders = flat.orders
+    for name in _PII:
+        place = orders.schema.get_field_index(name)
+        if orders.column(place).null_count < orders.num_rows:
+            field_ = orders.schema.field(place)
+            orders = orders.set_column(place, field_, pa.nulls(orders.num_rows, field_.type))
+    return FlatOrders(orders, flat.items, flat.parents)
+
+
+def _refuse_contradiction(
+    extraction: Extraction, window: Sequence[date], order: ReportOrder, outcome: EmptyUnconfirmed
+) -> None:
+    """Orders that are there are not replaced by an answer that may only mean "too soon"."""
+    stored = extraction.lake.scan(ORDERS, extraction.partner.seller_id, window)
+    if stored is not None and stored.count_rows(filter=ds.field("marketplace_id").isin(order.marketplace_ids)):
+        raise ReportDeferred(
+            Asked(extraction.partner.seller_id, f"report {REPORT_TYPE}"),
+            f"Amazon cancelled the report of all orders of {window[0]} to {window[-1]}, of which there are some; they "
+            "stay as they are",
+            outcome.retry_at,
+        )
+
+
+def _midnight(day: date) -> datetime:
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)
+
+
+def _told(day: date) -> str:
+    start = _midnight(day)
+    return f"{start:%Y-%m-%dT%H:%M:%SZ} <= last update < {start + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
