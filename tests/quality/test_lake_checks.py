@@ -56,6 +56,8 @@ def rows(dataset: Dataset, *changes: dict[str, Any]) -> pa.Table:
             if column.name not in dataset.grain and column.name not in change:
                 continue
             row[column.name] = f"{column.name}-{number}" if column.type == pa.string() else number
+        instants = ("created_at", "last_updated_at")
+        row |= {name: NOW - timedelta(hours=2) for name in instants if name in dataset.schema.names}
         row |= {"marketplace_id": "A1PA6795UKMFR9"} if "marketplace_id" in dataset.schema.names else {}
         made.append(row | change)
     return pa.Table.from_pylist(made, schema=dataset.schema)
