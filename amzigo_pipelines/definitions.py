@@ -9,15 +9,19 @@ import dagster as dg
 
 from amzigo_pipelines.assets.extraction.assets import extraction_assets
 from amzigo_pipelines.assets.mart_assets import mart_assets
+from amzigo_pipelines.assets.mart_definitions import load_marts
 from amzigo_pipelines.automation import JOBS, SCHEDULES, SENSORS
 from amzigo_pipelines.backup_automation import BACKUP_JOBS, BACKUP_SCHEDULES
+from amzigo_pipelines.privacy_automation import PRIVACY_JOBS, PRIVACY_SCHEDULES, PRIVACY_SENSORS
 from amzigo_pipelines.quality.checks import lake_checks
+from amzigo_pipelines.quality.erasure_checks import erasure_checks
 from amzigo_pipelines.quality.key_checks import key_checks
 from amzigo_pipelines.resources.logs import protect_logs
 from amzigo_pipelines.resources.platform import Platform, open_platform
 from amzigo_pipelines.retention.assets import retention_assets
 from amzigo_pipelines.retention.backup_assets import backup_assets
 from amzigo_pipelines.retention.checks import retention_checks
+from amzigo_pipelines.retention.erasure_assets import erasure_assets
 
 
 def build_definitions(platform: Platform | None = None) -> dg.Definitions:
@@ -39,15 +43,20 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
             *mart_assets(),
             *retention_assets(platform.home.first_day),
             *backup_assets(),
+            *erasure_assets(_publish),
         ],
-        asset_checks=[*key_checks(), *retention_checks(), *lake_checks()],
-        jobs=[*JOBS, *BACKUP_JOBS],
-        schedules=[*SCHEDULES, *BACKUP_SCHEDULES],
-        sensors=list(SENSORS),
+        asset_checks=[*key_checks(), *retention_checks(), *lake_checks(), *erasure_checks()],
+        jobs=[*JOBS, *BACKUP_JOBS, *PRIVACY_JOBS],
+        schedules=[*SCHEDULES, *BACKUP_SCHEDULES, *PRIVACY_SCHEDULES],
+        sensors=[*SENSORS, *PRIVACY_SENSORS],
         resources={"platform": dg.ResourceDefinition.hardcoded_resource(platform)},
         # In-process: a step of its own process costs seconds, and runs are the unit that is spread out.
         executor=dg.in_process_executor,
     )
+
+
+def _publish(platform: Platform, seller_id: str) -> None:
+    platform.warehouse.publish(seller_id, load_marts())
 
 
 @dg.definitions

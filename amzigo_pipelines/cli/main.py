@@ -21,9 +21,12 @@ from amzigo_pipelines.cli import (
     credentials,
     data,
     dictionary,
+    erase,
+    holds,
     incidents,
     installation,
     keys,
+    orders,
     quality,
     report,
     retention,
@@ -66,6 +69,9 @@ app.add_typer(keys.app, name="keys")
 app.add_typer(incidents.app, name="incident")
 app.command()(backups.backup)
 app.command()(backups.restore)
+app.add_typer(orders.app, name="orders")
+app.add_typer(erase.app, name="erase")
+app.add_typer(holds.app, name="hold")
 
 
 def main() -> None:

@@ -47,3 +47,17 @@ def parse_instant(text: str) -> datetime:
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Seller = Annotated[str, typer.Option("--seller", "-s", help="Seller id, as 'amzigo seller list' shows it.")]
 Day = Annotated[date | None, typer.Option(parser=parse_day, metavar="DATE", help="A day, such as 2026-11-20.")]
+RevealPii = Annotated[
+    bool, typer.Option("--reveal-pii", help="Print personal data. Written into the audit trail, with --purpose.")
+]
+Purpose = Annotated[str, typer.Option("--purpose", help="What the personal data is needed for.")]
+
+
+def check_purpose(reveal_pii: bool, purpose: str) -> None:
+    """Make sure that personal data is asked for with a purpose.
+
+    Raises:
+        typer.BadParameter: it isn't; exit code 2.
+    """
+    if reveal_pii and not purpose.strip():
+        raise typer.BadParameter("--reveal-pii needs --purpose: say what the personal data is needed for")

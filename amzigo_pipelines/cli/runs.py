@@ -57,6 +57,9 @@ class Runner:
     Args:
         platform: the parts that the runs work on.
 
+    Attributes:
+        instance: Dagster's instance that records them.
+
     Runs are recorded under DAGSTER_HOME, so the UI shows them like any other.
     """
 
@@ -75,7 +78,7 @@ class Runner:
         # Our steps print nothing, and capturing that costs three processes a step, which Ctrl-C makes print tracebacks.
         no_capture = {"module": NoOpComputeLogManager.__module__, "class": NoOpComputeLogManager.__name__}
         settings = InstanceRef.from_dir(os.environ["DAGSTER_HOME"], overrides={"compute_logs": no_capture})
-        self._instance = dg.DagsterInstance.from_ref(settings)
+        self.instance = dg.DagsterInstance.from_ref(settings)
 
     def run(
         self,
@@ -100,7 +103,7 @@ class Runner:
         """
         self.know_sellers()
         result = self._definitions.resolve_job_def(job).execute_in_process(
-            instance=self._instance,
+            instance=self.instance,
             partition_key=partition_key,
             tags=dict(tags or {}),
             asset_selection=list(selection) if selection else None,
@@ -128,7 +131,7 @@ class Runner:
         """Make Dagster's seller partitions those of the control database."""
         from amzigo_pipelines.automation import align_seller_partitions
 
-        align_seller_partitions(self._instance, self._platform)
+        align_seller_partitions(self.instance, self._platform)
 
 
 def use_dagster_home(home: Home) -> None:

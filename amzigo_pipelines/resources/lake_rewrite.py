@@ -165,12 +165,11 @@ class LakeRewriter:
                 place = file_path(
                     file.dataset, file.seller_id, file.day, file.family, file.expires_on, versions[file.path]
                 )
-                sink = open_sink(
-                    self._dir, place, STORED[file.dataset].families[file.family], fresh, self._facts(file, old)
-                )
+                schema = STORED[file.dataset].families[file.family]
+                sink = open_sink(self._dir, place, schema, fresh, self._facts(file, old))
                 sinks.append(sink)
                 for table, mask in self._search.rows(file, old, match):
-                    kept = table.filter(pc.invert(mask))
+                    kept = table.select(schema.names).filter(pc.invert(mask))
                     lost[file.path] += table.num_rows - kept.num_rows
                     if kept.num_rows:
                         sink.append(kept)

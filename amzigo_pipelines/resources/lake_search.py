@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -84,8 +85,8 @@ class LakeSearch:
                 continue
             for family in families:
                 if family in dataset.families:
-                    look = self._steadily(lambda d=dataset, f=family: self._hits(seller_id, match, d, f, days))  # type: ignore[misc]
-                    found += look
+                    look = partial(self._hits, seller_id, match, dataset, family, days)
+                    found += self._steadily(look, seller_id)
         return found
 
     def read(
@@ -111,10 +112,12 @@ class LakeSearch:
                 found.append((file, pa.concat_tables(pieces)))
             return found
 
-        return self._steadily(look)
+        return self._steadily(look, seller_id)
 
     def rows(self, file: LakeFile, key: DataKey, match: RowMatch) -> Iterator[tuple[pa.Table, pa.Array]]:
-        """A file's rows in pieces, with the family's schema, each with the mask of those that match.
+        """A file's rows in pieces, each with the mask of those that match.
+
+        Where only the business family knows a row's order, `order_id` is a further column.
 
         Raises:
             LakeDamaged: the file is missing or isn't what was written.
@@ -124,8 +127,8 @@ class LakeSearch:
         orders = self._orders_of(dataset, schema, file.seller_id, [file.day], match)
         scan = arrow_dataset(self._dir, schema, [(file, key)], [DAY])
         for batch in scan.to_batches(batch_size=_BATCH_ROWS):
-            table = pa.Table.from_batches([batch])
-            yield table.select(schema.names), match.mask(dataset, orders(table))
+            table = orders(pa.Table.from_batches([batch]))
+            yield table.drop_columns([DAY.name]), match.mask(dataset, table)
 
     def _hits(
         self,
@@ -185,12 +188,12 @@ class LakeSearch:
 
         return with_orders
 
-    def _steadily(self, look: Callable[[], T]) -> T:
-        return steadily(look, self._control)
+    def _steadily(self, look: Callable[[], T], seller_id: str) -> T:
+        return steadily(look, self._control, seller_id)
 
 
-def steadily(look: Callable[[], T], control: ControlDatabase) -> T:
-    """What `look` gives; it looks again where the lake's files changed under its eyes.
+def steadily(look: Callable[[], T], control: ControlDatabase, seller_id: str) -> T:
+    """What `look` gives; it looks again where the seller's files changed under its eyes.
 
     An extraction replaces files, a sweep destroys them: both may take a file away between our reading the books and the
     disk. What fails while nothing changed is damage.
@@ -199,14 +202,14 @@ def steadily(look: Callable[[], T], control: ControlDatabase) -> T:
         LakeDamaged: a file is missing or isn't what was written.
     """
     for attempt in range(_ATTEMPTS):
-        before = _state(control)
+        before = _state(control, seller_id)
         try:
             return look()
         except LakeDamaged:
-            if attempt == _ATTEMPTS - 1 or _state(control) == before:
+            if attempt == _ATTEMPTS - 1 or _state(control, seller_id) == before:
                 raise
         except (OSError, pa.ArrowException):
-            if attempt == _ATTEMPTS - 1 or _state(control) == before:
+            if attempt == _ATTEMPTS - 1 or _state(control, seller_id) == before:
                 raise LakeDamaged(
                     "the lake can't be read through: see which file it is with 'amzigo doctor', and extract its day "
                     "again"
@@ -214,9 +217,9 @@ def steadily(look: Callable[[], T], control: ControlDatabase) -> T:
     raise AssertionError("unreachable")
 
 
-def _state(control: ControlDatabase) -> frozenset[str]:
+def _state(control: ControlDatabase, seller_id: str) -> frozenset[str]:
     with control.read() as connection:
-        return frozenset(file.path for file in select_files(connection))
+        return frozenset(file.path for file in select_files(connection, seller_id=seller_id))
 
 
 def _row_keys(dataset: Dataset, table: pa.Table) -> pa.Array:

@@ -245,6 +245,7 @@ holds = sa.Table(
     sa.Column("key_id", sa.String(32), sa.ForeignKey("data_keys.key_id"), nullable=False),
     sa.Column("state", sa.String(16), nullable=False),  # active, ending (vault being destroyed), ended
     sa.Column("added_at", Instant, nullable=False),
+    sa.Column("secured_at", Instant),  # up to when the lake was looked through for it
     sa.Column("released_at", Instant),  # before its end; NULL where it just expired
     sa.Column("certificate", sa.Integer),
 )

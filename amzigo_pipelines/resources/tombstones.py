@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,20 @@ def select_subjects(connection: Connection, seller_id: str, scopes: Iterable[Sco
     t = tombstones.c
     query = sa.select(t.subject).where(t.seller_id == seller_id, t.kind.in_([str(scope) for scope in scopes]))
     return set(connection.execute(query).scalars())
+
+
+def erased_orders(
+    connection: Connection, keys: KeyStore, seller_id: str, order_ids: Collection[str]
+) -> dict[str, tuple[date, str]]:
+    """Those of some orders that were erased: since when, and on which request."""
+    t = tombstones.c
+    these = sa.select(t.subject, t.erased_at, t.request).where(t.seller_id == seller_id, t.kind == Scope.ORDER)
+    known = {row.subject: row for row in connection.execute(these)}
+    if not known:
+        return {}
+    hashes = hasher(keys, seller_id)
+    rows = {order_id: known.get(hashes.order(order_id)) for order_id in order_ids}
+    return {id_: (row.erased_at.date(), f"E{row.request:06d}") for id_, row in rows.items() if row is not None}
 
 
 def select_of_request(connection: Connection, request: int, scope: Scope) -> set[str]:

@@ -105,7 +105,7 @@ class Vault:
             sink = open_sink(self._dir, place, schema, vault_key, facts)
             try:
                 for table, mask in self._search.rows(source, source_key, match):
-                    sink.append(table.filter(mask))
+                    sink.append(table.select(schema.names).filter(mask))
                 size, digest = sink.finish()
                 sink.path.replace(self._dir / place)
                 sync_folder((self._dir / place).parent)

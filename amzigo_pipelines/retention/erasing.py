@@ -77,10 +77,7 @@ def erase(
         if request.state is State.CERTIFIED:
             write_missing_files(platform)
             return request
-        if request.state is State.RECEIVED:
-            raise ErasureError(f"{request.request_id} is not approved yet: 'amzigo erase approve {request.request_id}'")
-        if request.state is State.REFUSED:
-            raise ErasureError(f"{request.request_id} was refused: what is to be erased must be asked for anew")
+        check_approved(request)
         if request.state is State.APPROVED:
             purpose = f"erasure of {'an' if request.scope is Scope.ORDER else 'a'} {request.scope}"
             platform.audit.record(actor, "erase", request.seller_id, request.request_id, purpose)
@@ -93,6 +90,19 @@ def erase(
         _end_in_backups(platform, request)
         close(platform, request, step)
     return erasures.get(platform, request_id)
+
+
+def check_approved(request: ErasureRequest) -> ErasureRequest:
+    """The request itself.
+
+    Raises:
+        ErasureError: it was not approved, or refused.
+    """
+    if request.state is State.RECEIVED:
+        raise ErasureError(f"{request.request_id} is not approved yet: 'amzigo erase approve {request.request_id}'")
+    if request.state is State.REFUSED:
+        raise ErasureError(f"{request.request_id} was refused: what is to be erased must be asked for anew")
+    return request
 
 
 def remove_seller(platform: Platform, seller_id: str, actor: str) -> ErasureRequest:

@@ -14,6 +14,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -59,7 +60,9 @@ class Hold:
         ends_on: the first day on which it does not hold any more.
         key_id: the vault's key.
         state: active, ending (its vault is being destroyed), ended.
-        added_at, released_at: when; `released_at` is None where it wasn't released before its end.
+        added_at: when it was placed.
+        secured_at: up to when the lake was looked through for rows of it; None before the first time.
+        released_at: when it was released; None where it wasn't before its end.
         certificate: number of the certificate of the vault's destruction; None before.
     """
 
@@ -77,6 +80,7 @@ class Hold:
     key_id: str
     state: str
     added_at: datetime
+    secured_at: datetime | None
     released_at: datetime | None
     certificate: int | None
 
@@ -223,7 +227,7 @@ def secure(platform: Platform, seller_ids: Collection[str] | None = None) -> int
         return 0
     with exclusive(platform.home.lock_dir, "holds", wait_s=_LOCK_WAIT_S):
         return sum(
-            steadily(lambda hold=hold: _secure(platform, hold), platform.control)  # type: ignore[misc]
+            steadily(partial(_secure, platform, hold), platform.control, hold.seller_id)
             for hold in active(platform, seller_ids)
         )
 
@@ -250,6 +254,14 @@ def _over_since(hold: Hold) -> date:
 
 
 def _secure(platform: Platform, hold: Hold) -> int:
+    began_at = platform.clock.now()
+    rows = _copy(platform, hold)
+    with platform.control.transaction() as connection:
+        connection.execute(holds.update().where(holds.c.number == hold.number).values(secured_at=began_at))
+    return rows
+
+
+def _copy(platform: Platform, hold: Hold) -> int:
     if not platform.lake.partitions(hold.seller_id):
         # Also a seller who has left: looking for somebody would make the seller a key again.
         return 0

@@ -99,6 +99,8 @@ GRAPH = {
     ("backup", "retention", "-", "team:privacy"),
     ("restore_drill", "retention", "-", "team:privacy"),
     *((f"{one}_retention", "retention", "day of death", "team:privacy") for one in ("pii", "pseudonym", "business")),
+    ("erasures", "retention", "erasure_request", "team:privacy"),
+    ("legal_holds", "retention", "-", "team:privacy"),
 }
 
 

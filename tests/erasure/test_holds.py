@@ -1,0 +1,178 @@
+"""Legal holds: copies in a vault of their own, the lake dies on time, an erasure says what is held."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from erasure_kit import ANNA, DAY, OTHER, SELLER, Sold, business, move, no_publish, people, write
+
+from amzigo_pipelines.resources.keys import KeyDead
+from amzigo_pipelines.resources.platform import Platform
+from amzigo_pipelines.resources.roles import RoleRefused
+from amzigo_pipelines.resources.vault import VaultError
+from amzigo_pipelines.retention import erasures, holds
+from amzigo_pipelines.retention.certificates import verify_chain
+from amzigo_pipelines.retention.erasing import erase, remove_seller
+from amzigo_pipelines.retention.hold_ending import end_holds, release
+from amzigo_pipelines.retention.holds import Hold, HoldError, HoldTerms
+from amzigo_pipelines.retention.subjects import Subject, buyer_subject, order_subject, seller_subject
+from amzigo_pipelines.retention.sweep import sweep
+
+END = DAY + timedelta(days=60)
+TERMS = HoldTerms("case 7", "a court", END)
+
+
+def held(platform: Platform, hold: Hold) -> dict[str, set[str]]:
+    """Orders in a vault by dataset, and the marks of the people in it."""
+    found: dict[str, set[str]] = {"names": set()}
+    for dataset, table in holds.read(platform, hold.hold_id, purpose="the court asked", actor="tester"):
+        for row in table.to_pylist():
+            found.setdefault(dataset, set()).add(row.get("order_id") or row["shipment_id"].removeprefix("S"))
+            found["names"] |= {row[name] for name in ("buyer_name", "gift_message") if row.get(name)}
+    return found
+
+
+def anna(platform: Platform) -> Subject:
+    return buyer_subject(platform, SELLER, email=ANNA, actor="tester")
+
+
+def test_held_rows_outlive_their_death_in_the_vault_alone(platform: Platform) -> None:
+    hold = holds.add(platform, anna(platform), TERMS, actor="tester")
+    day = DAY + timedelta(days=40)
+    move(platform, day)
+    sweep(platform, as_of=day)
+    assert people(platform)["orders"] == set()
+    assert held(platform, hold) == {
+        "orders": {"111-A", "333-A"},
+        "order_items": {"111-A", "333-A"},
+        "fba_shipments": {"111-A", "333-A"},
+        "names": {
+            "buyer_name anna.quuxwright",
+            "gift_message anna.quuxwright",
+            "buyer_name ANNA.QUUXWRIGHT",
+            "gift_message ANNA.QUUXWRIGHT",
+        },
+    }
+    assert [h.hold_id for h in holds.active(platform)] == [hold.hold_id]
+    assert holds.active(platform, [OTHER]) == []
+    # Encrypted like everything else.
+    raw = b"".join(path.read_bytes() for path in platform.home.vault_dir.rglob("*.parquet"))
+    assert raw and b"quuxwright" not in raw.lower() and b"111-A" not in raw
+
+
+def test_an_erasure_of_held_data_keeps_it_in_the_vault_and_says_so(platform: Platform) -> None:
+    hold = holds.add(platform, anna(platform), TERMS, actor="tester")
+    request = erasures.receive_buyer(platform, SELLER, email=ANNA, actor="tester").request
+    erasures.approve(platform, request.request_id, "tester")
+    erase(platform, request.request_id, publish=no_publish, actor="tester")
+    assert people(platform)["orders"] == {"111-B", "111-N", "222-B", "333-B"}
+    assert held(platform, hold)["orders"] == {"111-A", "333-A"}
+    (certificate,) = verify_chain(platform)
+    (statement,) = certificate.body["sellers"]
+    assert statement["kept_under_legal_holds"] == [{"hold": hold.hold_id, "until": END.isoformat()}]
+    release(platform, hold.hold_id, reason="the case is closed", actor="tester")
+    assert platform.vault.is_gone(hold.number)
+
+
+def test_what_was_extracted_after_the_hold_is_copied_before_it_is_erased(platform: Platform) -> None:
+    hold = holds.add(platform, order_subject(platform, SELLER, "444-A"), TERMS, actor="tester")
+    write(platform, DAY - timedelta(days=1), [Sold("444-A", ANNA, DAY + timedelta(days=9))])
+    request = erasures.receive_order(platform, SELLER, "444-A", actor="tester").request
+    erasures.approve(platform, request.request_id, "tester")
+    erase(platform, request.request_id, publish=no_publish, actor="tester")
+    assert held(platform, hold)["orders"] == {"444-A"}
+
+
+def test_a_seller_who_leaves_under_a_hold(platform: Platform) -> None:
+    terms = HoldTerms("audit", "a tax office", END, ["orders"], DAY - timedelta(days=3), DAY - timedelta(days=2))
+    hold = holds.add(platform, seller_subject(platform, SELLER), terms, actor="tester")
+    remove_seller(platform, SELLER, "tester")
+    assert [k.key_id for k in platform.keys.alive(SELLER)] == [hold.key_id]
+    found = held(platform, hold)
+    assert set(found) - {"names"} == {"orders"}
+    assert found["orders"] == {"111-A", "111-B", "111-N", "222-B"}
+    # Looking for held rows of a seller who left makes no key for it.
+    holds.secure(platform)
+    assert [k.key_id for k in platform.keys.alive(SELLER)] == [hold.key_id]
+    move(platform, END)
+    (ended,) = end_holds(platform, actor="tester")
+    assert (ended.rows, platform.keys.alive(SELLER)) == (12, [])
+
+
+def test_a_hold_ends_by_itself(platform: Platform) -> None:
+    hold = holds.add(platform, anna(platform), TERMS, actor="tester")
+    assert end_holds(platform, actor="tester") == []
+    move(platform, END)
+    with pytest.raises(HoldError, match=f"is over since {END}"):
+        holds.read(platform, hold.hold_id, purpose="p", actor="tester")
+    with pytest.raises(KeyDead):
+        platform.keys.open(hold.key_id)
+    (ended,) = end_holds(platform, actor="tester")
+    assert (ended.hold.hold_id, ended.rows) == (hold.hold_id, 14)
+    (certificate,) = verify_chain(platform)
+    (statement,) = certificate.body["sellers"]
+    assert (certificate.retention_class, statement["hold"], statement["ended"]) == ("hold", hold.hold_id, "expired")
+    assert "case 7" not in certificate.file_bytes.decode()
+    assert not list(platform.home.vault_dir.rglob("*.parquet"))
+    assert end_holds(platform, actor="tester") == []
+
+
+def test_two_holds_that_end_on_one_day_have_keys_of_their_own(platform: Platform) -> None:
+    first = holds.add(platform, anna(platform), TERMS, actor="tester")
+    second = holds.add(platform, order_subject(platform, SELLER, "111-B"), TERMS, actor="tester")
+    assert first.key_id != second.key_id
+    release(platform, first.hold_id, reason="closed", actor="tester")
+    assert held(platform, second)["orders"] == {"111-B"}
+    with pytest.raises(HoldError, match="over already"):
+        release(platform, first.hold_id, reason="closed", actor="tester")
+    again = holds.get(platform, first.hold_id)
+    assert (again.state, again.certificate, again.buyer_key) == (holds.ENDED, 1, None)
+
+
+def test_only_the_role_privacy_reads_a_vault(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold = holds.add(platform, anna(platform), TERMS, actor="tester")
+    for role in ("analyst", "engineer"):
+        monkeypatch.setenv("AMZIGO_ROLE", role)
+        with pytest.raises(RoleRefused, match="hold keys"):
+            list(holds.read(platform, hold.hold_id, purpose="curious", actor="tester"))
+    monkeypatch.setenv("AMZIGO_ROLE", "privacy")
+    assert held(platform, hold)["orders"] == {"111-A", "333-A"}
+    entry = platform.audit.read(action="read_hold")[-1]
+    assert (entry.subject, entry.purpose, entry.rows) == (hold.hold_id, "the court asked", 14)
+    with pytest.raises(HoldError, match="needs a purpose"):
+        holds.read(platform, hold.hold_id, purpose=" ", actor="tester")
+
+
+def test_a_changed_or_missing_copy_is_told(platform: Platform) -> None:
+    hold = holds.add(platform, anna(platform), TERMS, actor="tester")
+    first, second = sorted(platform.home.vault_dir.rglob("*.parquet"))[:2]
+    second.write_bytes(first.read_bytes())
+    with pytest.raises(VaultError, match="not what was written"):
+        held(platform, hold)
+    second.unlink()
+    with pytest.raises(VaultError, match="missing"):
+        held(platform, hold)
+
+
+def test_terms_are_checked(platform: Platform) -> None:
+    subject, before = anna(platform), len(platform.keys.alive())
+    for terms, sentence in (
+        (HoldTerms(" ", "a court", END), "needs a reason"),
+        (HoldTerms("case", "", END), "needs a reason and an authority"),
+        (HoldTerms("case", "a court", DAY), "must end after today"),
+        (HoldTerms("case", "a court", END, ["order"]), "no dataset order:"),
+        (HoldTerms("case", "a court", END, (), DAY, DAY - timedelta(days=1)), "swap them"),
+    ):
+        with pytest.raises(HoldError, match=sentence):
+            holds.add(platform, subject, terms, actor="tester")
+    assert (holds.all_holds(platform), len(platform.keys.alive())) == ([], before)
+    for unknown in ("H000001", "x"):
+        with pytest.raises(HoldError, match="hold"):
+            holds.get(platform, unknown)
+
+
+def test_a_hold_changes_nothing_in_the_lake(platform: Platform) -> None:
+    before = (business(platform), people(platform))
+    holds.add(platform, seller_subject(platform, SELLER), TERMS, actor="tester")
+    assert (business(platform), people(platform)) == before
