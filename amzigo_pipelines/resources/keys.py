@@ -44,6 +44,12 @@ class KeyDead(AmzigoError):
     """The key was destroyed, or its date of death has come: what it opened is gone."""
 
 
+class KeyDestroyedMeanwhile(KeyDead):
+    """The key was destroyed between two uses in one piece of work, which may begin anew: there is a fresh key now."""
+
+    is_retryable = True
+
+
 class KeyUnknown(AmzigoError):
     """There never was a key of that id."""
 

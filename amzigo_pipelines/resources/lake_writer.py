@@ -29,7 +29,7 @@ from amzigo_pipelines.clock import Clock, today
 from amzigo_pipelines.resources.content import CONTENT, ContentDigest
 from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.durability import sync_folder
-from amzigo_pipelines.resources.keys import DataKey, KeyDead, KeyStore
+from amzigo_pipelines.resources.keys import DataKey, KeyDestroyedMeanwhile, KeyStore
 from amzigo_pipelines.resources.lake_files import (
     CURRENT,
     ErasedMeanwhile,
@@ -217,6 +217,9 @@ class LakeWriter:
         return open_sink(self._lake_dir, place, partition.dataset.families[family], key, facts)
 
     def _commit(self) -> None:
+        # Asked again in the transaction; here it spares the writing, and says why a seller's folder is gone.
+        with self._control.read() as connection:
+            self._refuse_erased(connection)
         files: list[LakeFile] = []
         renamed: list[Path] = []
         try:
@@ -263,16 +266,16 @@ class LakeWriter:
 
     def _record(self, connection: Connection, files: list[LakeFile]) -> list[LakeFile]:
         """Make the new files the current ones; returns all garbage of these partitions."""
+        self._refuse_erased(connection)
         ids = sorted({file.key_id for file in files})
         alive = connection.execute(
             sa.select(sa.func.count()).where(data_keys.c.key_id.in_(ids), data_keys.c.destroyed_at.is_(None))
         ).scalar_one()
         if alive != len(ids):
-            raise KeyDead(
+            raise KeyDestroyedMeanwhile(
                 f"keys of seller {self._seller_id} were destroyed while its data of {self._day} was being written: "
                 "nothing was stored"
             )
-        self._refuse_erased(connection)
         add_found(connection, self._seller_id, self._forgotten, self._clock.now())
         replaced = [self._facts(partition) for partition in self._partitions.values()]
         origins = {

@@ -80,7 +80,7 @@ def marts_show(platform: Platform, seller_id: str, match: RowMatch) -> tuple[str
                 f"SELECT {ORDER_COLUMN}, {BUYER_KEY_COLUMN} FROM {quoted(schema)}.{quoted(table)} "
                 f"WHERE {BUYER_KEY_COLUMN} IS NOT NULL"
             )
-            for batch in rows.fetch_record_batch(100_000):
+            for batch in rows.to_arrow_reader(100_000):
                 looked += batch.num_rows
                 found += pc.sum(match.mask(ORDERS, pa.Table.from_batches([batch]))).as_py() or 0
     return f"{looked:,} pseudonyms in {len(tables)} tables looked at, none of them the subject's", found

@@ -147,4 +147,4 @@ def _has_left(platform: Platform, seller_id: str) -> bool:
             sa.select(sa.func.max(t.erased_at)).where(t.seller_id == seller_id, t.kind == Scope.SELLER)
         ).scalar()
         added_at = connection.execute(sa.select(s.added_at).where(s.seller_id == seller_id)).scalar()
-    return erased_at is not None and (added_at is None or added_at < erased_at)
+    return erased_at is not None and (added_at is None or added_at <= erased_at)
