@@ -16,6 +16,7 @@ from amzigo_pipelines.privacy_automation import PRIVACY_JOBS, PRIVACY_SCHEDULES,
 from amzigo_pipelines.quality.checks import lake_checks
 from amzigo_pipelines.quality.erasure_checks import erasure_checks
 from amzigo_pipelines.quality.key_checks import key_checks
+from amzigo_pipelines.quality.results import QualityResults
 from amzigo_pipelines.resources.logs import protect_logs
 from amzigo_pipelines.resources.platform import Platform, open_platform
 from amzigo_pipelines.retention.assets import retention_assets
@@ -56,7 +57,9 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
 
 
 def _publish(platform: Platform, seller_id: str) -> None:
-    platform.warehouse.publish(seller_id, load_marts())
+    """Publish after an erasure; what checks have found broken is published once it is mended, as always."""
+    if not QualityResults(platform.control).blocking(seller_id):
+        platform.warehouse.publish(seller_id, load_marts())
 
 
 @dg.definitions

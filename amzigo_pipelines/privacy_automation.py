@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from amzigo_pipelines.assets.partitions import SELLER_TAG
 from amzigo_pipelines.quality.erasure_checks import DEADLINES
+from amzigo_pipelines.resources.labels import SELLER_TAG
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention import erasures, holds
 from amzigo_pipelines.retention.erasure_assets import ERASURE_REQUESTS, ERASURES, LEGAL_HOLDS

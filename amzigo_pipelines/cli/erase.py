@@ -123,9 +123,9 @@ def run(request_id: RequestId, as_json: AsJson = False) -> None:
 
     Runs the asset erasures: takes the subject out of lake and marts, verifies that it is gone, and certifies it.
     """
-    from amzigo_pipelines.assets.partitions import SELLER_TAG
     from amzigo_pipelines.cli.runs import Runner
     from amzigo_pipelines.privacy_automation import ERASURE_JOB, align_erasure_partitions
+    from amzigo_pipelines.resources.labels import SELLER_TAG
     from amzigo_pipelines.resources.platform import open_platform
     from amzigo_pipelines.retention import erasures
     from amzigo_pipelines.retention.erasing import check_approved

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import dagster as dg
 
+from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.resources.failures import explained
-from amzigo_pipelines.resources.labels import PII_KEYS, PRIVACY_TEAM
+from amzigo_pipelines.resources.labels import PRIVACY_TEAM, keys_holding
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention import holds
 from amzigo_pipelines.retention.erasing import erase
@@ -37,7 +38,9 @@ def erasure_assets(publish: Callable[[Platform, str], None]) -> list[dg.AssetsDe
     Args:
         publish: builds and publishes the marts of a seller.
     """
-    upstream = [dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in PII_KEYS]
+    upstream = [
+        dg.AssetDep(key, partition_mapping=dg.AllPartitionMapping()) for key in keys_holding(RetentionClass.PII)
+    ]
 
     @dg.asset(
         key=ERASURES,

@@ -21,7 +21,7 @@ from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.resources.keks import KekPurpose
 from amzigo_pipelines.resources.keys import KeyClass, KeyRecord, purpose_of
 from amzigo_pipelines.resources.lake_files import DESTROYED
-from amzigo_pipelines.resources.schema import data_keys, lake_files, partitions, reports
+from amzigo_pipelines.resources.schema import data_keys, lake_files, partitions, quality_results, reports
 from amzigo_pipelines.resources.steps import OnStep
 from amzigo_pipelines.resources.tombstones import Scope, add
 from amzigo_pipelines.retention import erasures, holds
@@ -82,8 +82,9 @@ def destroy_everything(platform: Platform, seller_id: str, request: ErasureReque
             for entry in _entries(connection, seller_id, alive):
                 erasures.add_detail(connection, request, "removed", entry)
         platform.keys.destroy_in(connection, [record.key_id for record in alive])
-        connection.execute(partitions.delete().where(partitions.c.seller_id == seller_id))
-        connection.execute(reports.delete().where(reports.c.seller_id == seller_id))
+        # A seller who comes back begins anew: nothing counts as extracted, asked for or checked.
+        for table in (partitions, reports, quality_results):
+            connection.execute(table.delete().where(table.c.seller_id == seller_id))
     step("keys_destroyed")
     for purpose in dict.fromkeys([*(purpose_of(key_class) for key_class in _CLASSES), KekPurpose.SECRET]):
         platform.keys.rotate(purpose.value)
