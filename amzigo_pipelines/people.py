@@ -21,7 +21,7 @@ import pyarrow as pa
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.keks import KekPurpose
@@ -165,7 +165,7 @@ def _newest(read: Collection[tuple[LakeFile, pa.Table]]) -> dict[str, dict[str, 
     """The newest version of each row, by order and dataset, without empty columns."""
     rows: dict[str, dict[str, dict[tuple[Any, ...], dict[str, Any]]]] = {}
     for file, table in sorted(read, key=lambda pair: (pair[0].dataset, pair[0].day, pair[0].version)):
-        grain = DATASETS[file.dataset].grain
+        grain = STORED[file.dataset].grain
         for row in table.to_pylist():
             own = rows.setdefault(row[ORDER_COLUMN], {}).setdefault(file.dataset, {})
             own[tuple(row[name] for name in grain)] = {name: v for name, v in row.items() if v is not None}

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from amzigo_pipelines.catalog.model import Dataset, RetentionClass
-from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.keys import DataKey, KeyStore
 from amzigo_pipelines.resources.lake_files import LakeDamaged, LakeFile, select_files
@@ -80,7 +80,7 @@ class LakeSearch:
             LakeDamaged: a file is missing or isn't what was written.
         """
         found: list[Hit] = []
-        for dataset in DATASETS.values():
+        for dataset in STORED.values():
             if (datasets and dataset.name not in datasets) or not (match.columns(dataset) or match.is_all):
                 continue
             for family in families:
@@ -122,7 +122,7 @@ class LakeSearch:
         Raises:
             LakeDamaged: the file is missing or isn't what was written.
         """
-        dataset = DATASETS[file.dataset]
+        dataset = STORED[file.dataset]
         schema = dataset.families[file.family]
         orders = self._orders_of(dataset, schema, file.seller_id, [file.day], match)
         scan = arrow_dataset(self._dir, schema, [(file, key)], [DAY])
