@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -21,3 +23,16 @@ def steady_day() -> None:
     midnight = later.replace(hour=0, minute=0, second=0, microsecond=0)
     if now < midnight + _AFTER_MIDNIGHT:
         time.sleep((midnight + _AFTER_MIDNIGHT - now).total_seconds())
+
+
+@pytest.fixture(autouse=True)
+def _no_instance_left() -> Iterator[None]:
+    """Make Dagster forget the instance of the test that ran before.
+
+    A test that gives its instance to `build_sensor_context` enters it twice, and Dagster forgets only one of the two:
+    the next test of the process would ask an instance that is no more.
+    """
+    yield
+    base = sys.modules.get("dagster._core.storage.defs_state.base")
+    if base is not None:
+        base._current_storage.set(None)
