@@ -20,6 +20,7 @@ from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.quality.results import QualityResults
+from amzigo_pipelines.resources.freezes import frozen_sellers
 from amzigo_pipelines.resources.labels import EXTRACTION_JOB, SELLER_TAG, lake_key
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.report_ledger import Request
@@ -53,14 +54,21 @@ publish_job = dg.define_asset_job(
 
 
 def align_seller_partitions(instance: dg.DagsterInstance, platform: Platform) -> list[str]:
-    """Make Dagster's seller partitions those of the control database; returns the sellers' ids."""
+    """Make Dagster's seller partitions those of the control database.
+
+    Returns:
+        The ids of the sellers for whom runs may be asked: those that an incident froze are left out. Their missed days
+        are asked for once it is closed.
+    """
     wanted = [seller.seller_id for seller in platform.sellers.list()]
     known = set(instance.get_dynamic_partitions(str(SELLERS.name)))
     if missing := [seller_id for seller_id in wanted if seller_id not in known]:
         instance.add_dynamic_partitions(str(SELLERS.name), missing)
     for seller_id in known.difference(wanted):
         instance.delete_dynamic_partition(str(SELLERS.name), seller_id)
-    return wanted
+    with platform.control.read() as connection:
+        frozen = frozen_sellers(connection)
+    return [seller_id for seller_id in wanted if seller_id not in frozen]
 
 
 def missing_days(platform: Platform, seller_id: str, last: date) -> dict[tuple[date, date], list[str]]:
@@ -95,7 +103,7 @@ def daily_extraction_schedule(
     """Ask for yesterday of every seller, and for days of the last month that are missing."""
     sellers = align_seller_partitions(context.instance, platform)
     if not sellers:
-        yield dg.SkipReason("No seller is connected: amzigo seller add")
+        yield dg.SkipReason("No seller is connected (amzigo seller add), or an incident froze all.")
     yesterday = today(platform.clock) - timedelta(days=1)
     for seller_id in sellers:
         for (first, last), names in missing_days(platform, seller_id, yesterday - timedelta(days=1)).items():

@@ -15,6 +15,7 @@ from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.home import Kind
 from amzigo_pipelines.resources.platform import Platform, open_platform
+from amzigo_pipelines.resources.roles import RoleRefused
 
 # Below this a day's extraction of a busy seller may not fit.
 MIN_FREE_BYTES = 1_000_000_000
@@ -63,6 +64,9 @@ def _looked(name: str, look: Callable[[], str]) -> Finding:
         return Finding(name, True, look())
     except _Soon as soon:
         return Finding(name, True, str(soon), is_warning=True)
+    except RoleRefused as refusal:
+        # That a role may not look is as it should be.
+        return Finding(name, True, f"not looked at: {refusal}")
     except AmzigoError as error:
         return Finding(name, False, str(error))
     except OSError as error:

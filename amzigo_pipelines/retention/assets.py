@@ -94,6 +94,8 @@ def _asset(retention_class: RetentionClass, first_day: date) -> dg.AssetsDefinit
                 confirmed=config.confirm,
                 actor=config.confirmed_by,
             )
+            # Backups die on their dates, too, whether or not a new one is made.
+            context.resources.platform.backup_keys.destroy_due()
         context.log.info(report.sentence)
         for key in earlier:
             context.add_asset_metadata({"swept_with": last}, partition_key=key)

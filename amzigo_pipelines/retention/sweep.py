@@ -138,8 +138,6 @@ def sweep(
         check_time(platform)
         # Under a foreign or an empty database nothing would seem due.
         platform.lake.check_installation()
-        # Backups die on their dates, too, whether or not a new one is made.
-        platform.backup_keys.destroy_due()
         runs, resumed, stopped = _open(platform, retention_class, as_of, seller_ids, confirmed, actor)
         if not runs and stopped:
             write_missing_files(platform)

@@ -8,6 +8,7 @@ import threading
 from datetime import timedelta
 from pathlib import Path
 
+import dagster as dg
 import pytest
 from backup_kit import (
     DAYS,
@@ -35,6 +36,7 @@ from amzigo_pipelines.resources.keys import KeyClass, KeyDead
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.roles import RoleRefused
 from amzigo_pipelines.resources.schema import seller_freezes
+from amzigo_pipelines.retention.assets import retention_assets
 from amzigo_pipelines.retention.backups import BackupError, make_backup, newest_backup
 from amzigo_pipelines.retention.certificates import verify_chain
 from amzigo_pipelines.retention.restore import RestoreRefused, RestoreReport, restore
@@ -142,11 +144,15 @@ def test_a_backup_dies_on_its_date_and_its_file_goes(platform: Platform, tmp_pat
     assert newest is not None and newest.backup_id == again.backup_id
 
 
-def test_a_sweep_destroys_backup_keys_whose_date_has_come(platform: Platform, tmp_path: Path) -> None:
+def test_the_daily_sweep_destroys_backup_keys_whose_date_has_come(platform: Platform, tmp_path: Path) -> None:
     back_up(platform, tmp_path / "backups", keep_days=1)
     assert isinstance(platform.clock, VirtualClock)
     platform.clock.set(NOW + timedelta(days=1))
-    sweep(platform, as_of=TODAY + timedelta(days=1))
+    (asset, *_) = retention_assets(platform.home.first_day)
+    resources = {"platform": dg.ResourceDefinition.hardcoded_resource(platform)}
+    with dg.instance_for_test() as instance:
+        day = (TODAY + timedelta(days=1)).isoformat()
+        assert dg.materialize([asset], partition_key=day, resources=resources, instance=instance).success
     assert platform.backup_keys.alive() == []
 
 

@@ -13,10 +13,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import pytest
 from incident_kit import DAY, DIES, MARK, NOW, OTHER, SELLER, TODAY, append, at, home_at, open_platform, write
 
 from amzigo_pipelines.assets.extraction.extract import extract_partition
+from amzigo_pipelines.assets.partitions import SELLER_TAG
+from amzigo_pipelines.automation import daily_extraction_schedule
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.cli import checks
@@ -165,6 +168,22 @@ def test_retention_goes_on_during_an_incident(platform: Platform) -> None:
     for key_id in due:
         with pytest.raises(KeyDead):
             platform.keys.open(key_id)
+
+
+def test_schedules_leave_a_frozen_seller_out(platform: Platform) -> None:
+    def asked() -> set[str]:
+        with dg.instance_for_test() as instance, dg.build_schedule_context(instance=instance) as context:
+            runs = [
+                one for one in daily_extraction_schedule(context, platform=platform) if isinstance(one, dg.RunRequest)
+            ]
+        return {run.tags[SELLER_TAG] for run in runs}
+
+    assert asked() == {SELLER, OTHER}
+    incident = opened(platform)
+    contain(platform, incident.incident_id, "tester")
+    assert asked() == {OTHER}
+    closed(platform, incident)
+    assert asked() == {SELLER, OTHER}
 
 
 def test_two_incidents_over_one_seller_keep_it_frozen_until_both_are_closed(platform: Platform) -> None:

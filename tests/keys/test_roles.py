@@ -13,6 +13,7 @@ from keys_kit import DIES, SELLER, TODAY, key_ids, make_platform, open_platform,
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.orders import ORDERS
+from amzigo_pipelines.cli import checks
 from amzigo_pipelines.resources.keks import KekError, KekPurpose
 from amzigo_pipelines.resources.keys import KeyStore
 from amzigo_pipelines.resources.platform import Platform
@@ -156,3 +157,12 @@ def test_a_role_says_no_even_where_the_credentials_would_not(
     platform.keys.open(ids["mart"])
     with pytest.raises(RoleRefused):
         platform.keys.open(ids["pii"])
+
+
+def test_doctor_leaves_out_what_a_role_may_not_look_at(
+    shared: Path, wrapping: Wrapping, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform = as_role(Role.ANALYST, shared, wrapping, tmp_path, monkeypatch)
+    found = checks._looked("certificates", lambda: checks._certificates(platform))
+    assert found.is_ok and found.finding.startswith("not looked at: the role analyst may not open")
+    assert "those of the role analyst" in checks._keys(platform)
