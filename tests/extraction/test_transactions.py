@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections import defaultdict
 from collections.abc import Callable
 from copy import deepcopy
@@ -25,6 +28,7 @@ from amzigo_pipelines.simulator.world import World
 
 from .conftest import DAY, NOW, SELLER, Platform, make_platform
 
+CHILD = Path(__file__).parent / "finance_child.py"
 SOURCE = ["transactions", "transaction_breakdowns"]
 
 
@@ -179,6 +183,25 @@ def test_page_tokens_that_have_run_out_begin_the_sweep_again(
         run(platform, days_until(DAY - timedelta(days=3), 5))
     assert running.requests["listTransactions"] == 3 * 2  # three starts, each as far as the second page
     assert not rows(platform, "transactions")
+
+
+def test_killed_in_the_middle_of_a_sweep_whole_days_stay_and_the_rest_is_gone_on_with(
+    platform: Platform, world: World
+) -> None:
+    """Three days, one by one: the process is killed with -9 at a page of the second or third."""
+    days = days_until(DAY - timedelta(days=3), 3)
+    command = [sys.executable, str(CHILD), str(platform.home.path), NOW.isoformat(), SELLER, "6", *map(str, days)]
+    assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == -signal.SIGKILL
+    there = {p.day for p in platform.lake.partitions(SELLER)}
+    assert there and there < set(days)
+    for day in there:
+        assert {r["transaction_id"] for r in rows(platform, "transactions", [day])} == {
+            r.transaction_id for r in true(world, day, NOW)
+        }
+    run(platform, days)
+    for day in days:
+        stored = {r["transaction_id"]: r["total_amount"] for r in rows(platform, "transactions", [day])}
+        assert stored == {r.transaction_id: r.total for r in true(world, day, NOW)} != {}
 
 
 def test_a_missing_role_names_itself_and_what_stays_empty(platform: Platform, server: SimulatorServer) -> None:
