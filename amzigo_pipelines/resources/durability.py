@@ -7,10 +7,13 @@ durable (`lake_writer.py`, `warehouse.py`, `keks.py`).
 from __future__ import annotations
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 _FEW_FOLDERS = 64
+_FEW_FILES = 64
+_UNLINKERS = 8
 
 
 def sync_file(path: Path) -> None:
@@ -34,6 +37,32 @@ def sync_folders(folders: Collection[Path]) -> None:
     for folder in folders:
         if folder.is_dir():
             _sync(folder)
+
+
+def unlink_all(paths: Sequence[str]) -> list[str | None]:
+    """Unlink files; those that are gone already are as good.
+
+    Many at once: a journaling disk answers eight requests in the time of two.
+
+    Returns:
+        For each path the reason why it is still there, or None.
+    """
+    if len(paths) < _FEW_FILES:
+        return [_unlink(path) for path in paths]
+    pieces = [paths[start : start + _FEW_FILES] for start in range(0, len(paths), _FEW_FILES)]
+    with ThreadPoolExecutor(_UNLINKERS) as threads:
+        done = threads.map(lambda piece: [_unlink(path) for path in piece], pieces)
+        return [reason for reasons in done for reason in reasons]
+
+
+def _unlink(path: str) -> str | None:
+    try:
+        os.unlink(path)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        return error.strerror or type(error).__name__
+    return None
 
 
 def make_folders(root: Path, folder: Path) -> None:

@@ -209,7 +209,7 @@ def select_files(
     found: list[LakeFile] = []
     for chunk in pieces:
         rows = connection.execute(query if chunk is None else query.where(c.day.in_(chunk)))
-        found += [_file(row) for row in rows]
+        found += [file_of_row(row) for row in rows]
     return found
 
 
@@ -286,7 +286,8 @@ def known_version(connection: Connection, dataset: str, seller_id: str, day: dat
     return int(version or 0)
 
 
-def _file(row: sa.Row[Any]) -> LakeFile:
+def file_of_row(row: sa.Row[Any]) -> LakeFile:
+    """The record of a row of `lake_files` whose columns are `LakeFile`'s, in order."""
     values: list[Any] = list(row)
     values[_FAMILY] = RetentionClass(values[_FAMILY])
     return LakeFile(*values)

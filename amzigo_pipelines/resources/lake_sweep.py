@@ -15,7 +15,7 @@ from pathlib import Path
 
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.resources.control import ControlDatabase
-from amzigo_pipelines.resources.durability import sync_folder, sync_folders
+from amzigo_pipelines.resources.durability import sync_folder, sync_folders, unlink_all
 from amzigo_pipelines.resources.lake_files import (
     CURRENT,
     DESTROYED,
@@ -133,17 +133,11 @@ def destroy_files(lake_dir: Path, control: ControlDatabase, clock: Clock, files:
     """
     for file in files:
         check_place(file)
-    failed: dict[str, str] = {}
-    folders: set[Path] = set()
-    for file in files:
-        path = lake_dir / file.path
-        try:
-            path.unlink(missing_ok=True)
-        except OSError as error:
-            failed[file.path] = error.strerror or type(error).__name__
-        folders.add(path.parent)
-    sync_folders(folders)
-    gone = [file.path for file in files if file.path not in failed]
+    paths = [file.path for file in files]
+    reasons = unlink_all([f"{lake_dir}/{path}" for path in paths])
+    failed = {path: reason for path, reason in zip(paths, reasons, strict=True) if reason is not None}
+    sync_folders({lake_dir / path.rpartition("/")[0] for path in paths})
+    gone = [path for path in paths if path not in failed]
     with control.transaction() as connection:
         for chunk in chunks(gone):
             connection.execute(

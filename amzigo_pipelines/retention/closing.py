@@ -104,10 +104,13 @@ def _destroyed_files(platform: Platform, run: Run) -> list[LakeFile]:
     f = lake_files.c
     found: dict[str, LakeFile] = {}
     with platform.control.read() as connection:
-        for column, values in ((f.path, sorted(run.files)), (f.key_id, sorted(run.keys))):
-            for chunk in chunks(values):
-                these = sa.and_(column.in_(chunk), f.state == DESTROYED)
-                found |= {file.path: file for file in files_of(connection, these)}
+        for chunk in chunks(sorted(run.keys)):
+            these = sa.and_(f.key_id.in_(chunk), f.state == DESTROYED)
+            found |= {file.path: file for file in files_of(connection, these)}
+        # Files of keys that were destroyed long ago.
+        for chunk in chunks(sorted(run.files.difference(found))):
+            these = sa.and_(f.path.in_(chunk), f.state == DESTROYED)
+            found |= {file.path: file for file in files_of(connection, these)}
     return [found[path] for path in sorted(found)]
 
 

@@ -14,6 +14,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 from amzigo_pipelines.catalog.model import LONGEST_DAYS, RetentionClass
+from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.resources.lake_files import TEMPORARY_PREFIX
 
 _NAME = re.compile(
@@ -60,6 +61,9 @@ def list_seller(
     if datasets is None:
         listing.unseen.append(f"{lake_dir} (it isn't there)")
     for dataset in sorted(datasets or ()):
+        # What the catalog doesn't know may hold anything, such as files of a dataset that was renamed.
+        if dataset in DATASETS and retention_class not in DATASETS[dataset].families:
+            continue
         if not os.path.isdir(lake_dir / dataset):
             continue
         seller_folder = f"{dataset}/seller={seller_id}"
@@ -90,7 +94,7 @@ def _sort(path: str, name: str, retention_class: RetentionClass, through: date, 
 def _names(lake_dir: Path, folder: str, listing: Listing) -> list[str] | None:
     """Names in a folder; None when it isn't there."""
     try:
-        names = os.listdir(lake_dir / folder)
+        names = os.listdir(f"{lake_dir}/{folder}")
     except FileNotFoundError:
         return None
     except OSError as error:

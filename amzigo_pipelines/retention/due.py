@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.keys import KeyClass
-from amzigo_pipelines.resources.lake_files import DESTROYED, LakeFile
+from amzigo_pipelines.resources.lake_files import DESTROYED, LakeFile, file_of_row
 from amzigo_pipelines.resources.schema import data_keys, lake_files
 
 
@@ -75,7 +75,7 @@ def files_of(connection: Connection, where: sa.ColumnElement[bool]) -> list[Lake
     """Files by a condition on `lake_files`, whatever their state, ordered by path."""
     columns = [lake_files.c[name] for name in LakeFile.__dataclass_fields__]
     rows = connection.execute(sa.select(*columns).where(where).order_by(lake_files.c.path))
-    return [LakeFile(**{**row._asdict(), "family": RetentionClass(row.family)}) for row in rows]
+    return [file_of_row(row) for row in rows]
 
 
 def _due(

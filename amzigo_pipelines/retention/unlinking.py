@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.durability import sync_folders
+from amzigo_pipelines.resources.durability import sync_folders, unlink_all
 from amzigo_pipelines.resources.lake_files import LakeDamaged, LakeFile, check_place
 from amzigo_pipelines.retention.disk import list_seller
 from amzigo_pipelines.retention.due import due, holds_marts
@@ -67,16 +67,10 @@ def _unlink_strays(
     """Remove temporary and forgotten files of due keys; gives the reasons where one stays."""
     lake_dir = platform.home.lake_dir
     listing = list_seller(lake_dir, run.seller_id, retention_class, run.earliest_death(through), through)
-    reasons = []
-    for path in listing.due:
-        if path in tried:
-            continue
-        try:
-            (lake_dir / path).unlink(missing_ok=True)
-        except OSError as error:
-            reasons.append(f"{path} could not be unlinked ({error.strerror})")
-        folders.add((lake_dir / path).parent)
-    return reasons
+    strays = [path for path in listing.due if path not in tried]
+    folders.update((lake_dir / path).parent for path in strays)
+    left = zip(strays, unlink_all([f"{lake_dir}/{path}" for path in strays]), strict=True)
+    return [f"{path} could not be unlinked ({reason})" for path, reason in left if reason is not None]
 
 
 def _discard_marts(platform: Platform, seller_id: str) -> list[str]:

@@ -2,13 +2,15 @@
 
 Belongs here: what is looked at, and what counts as failed. Does not belong here: destroying (`sweep.py`).
 
-Whatever can't be looked at is a failure, never a pass. What is *not* looked at: the inside of the other families' files
-beyond their footers (size, place, key and row count prove that a sweep, which only unlinks, left them alone; bit rot
-shows when they are read), and anything outside the installation's folders.
+Whatever can't be looked at is a failure, never a pass. The other families' files are shown to be, byte for byte, those
+that were written: so all their rows, sums and counts are. Of large ones, whose hashing would cost more the larger they
+are, the footer is opened instead: key, place, size and row count prove that a sweep, which only unlinks, left them
+alone; bit rot shows when they are read. What is *not* looked at is anything outside the installation's folders.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -26,6 +28,7 @@ from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.keys import DataKey, KeyDead
 from amzigo_pipelines.resources.lake_files import CURRENT, DESTROYED, LakeDamaged, LakeFile, check_place, is_lake_path
+from amzigo_pipelines.resources.lake_reader import HASHED_BYTES
 from amzigo_pipelines.resources.schema import data_keys, kek_versions, lake_files, partitions, sellers
 from amzigo_pipelines.resources.statements import chunks
 from amzigo_pipelines.retention.disk import list_seller
@@ -97,27 +100,19 @@ def snapshot(
 
     Rows are the books'; that a file really has so many is looked at afterwards. Bytes are None for a missing file.
     """
-    folders: dict[str, set[tuple[str, date]]] = defaultdict(set)
+    places: dict[str, dict[str, set[date]]] = defaultdict(lambda: defaultdict(set))
     for file in files:
-        folders[file.seller_id].add((file.dataset, file.day))
+        places[file.seller_id][file.dataset].add(file.day)
     found: dict[str, dict[str, tuple[int, int | None]]] = {}
     f = lake_files.c
     with platform.control.read() as connection:
-        for seller_id, places in folders.items():
-            others = files_of(
-                connection,
-                sa.and_(
-                    f.seller_id == seller_id,
-                    f.day.in_(sorted({day for _, day in places})),
-                    f.state == CURRENT,
-                    f.family != str(retention_class),
-                ),
-            )
-            found[seller_id] = {
-                file.path: (file.rows, _size(platform, file.path))
-                for file in others
-                if (file.dataset, file.day) in places
-            }
+        for seller_id, days_by_dataset in places.items():
+            mine = found[seller_id] = {}
+            # Dataset by dataset, as the index of partitions has it: else all current files are gone through each time.
+            for dataset, days in days_by_dataset.items():
+                these = sa.and_(f.seller_id == seller_id, f.dataset == dataset, f.day.in_(sorted(days)))
+                others = files_of(connection, sa.and_(these, f.state == CURRENT, f.family != str(retention_class)))
+                mine |= {file.path: (file.rows, _size(platform, file.path)) for file in others}
     return found
 
 
@@ -221,6 +216,7 @@ def _compare(platform: Platform, before: Mapping[str, tuple[int, int | None]], f
     except AmzigoError as error:
         return dict.fromkeys(before, f"could not be read ({error})")
     wrong: dict[str, str] = {}
+    probed: set[str] = set()
     now_on = today(platform.clock)
     for path, (rows, size) in before.items():
         if not is_lake_path(path):
@@ -239,7 +235,10 @@ def _compare(platform: Platform, before: Mapping[str, tuple[int, int | None]], f
             else:
                 wrong[path] = "was destroyed before its date"
         else:
-            reason = _look(platform, file, rows, size, opened.get(file.key_id), now_on)
+            # One file of each key is opened with it; that the others are the same bytes says as much of them.
+            is_probe = file.key_id not in probed
+            probed.add(file.key_id)
+            reason = _look(platform, file, rows, size, opened.get(file.key_id), now_on, is_probe)
             if reason:
                 wrong[path] = reason
             elif file.expires_on <= now_on:
@@ -251,7 +250,13 @@ def _compare(platform: Platform, before: Mapping[str, tuple[int, int | None]], f
 
 
 def _look(
-    platform: Platform, file: LakeFile, rows: int, size: int | None, key: DataKey | None, now_on: date
+    platform: Platform,
+    file: LakeFile,
+    rows: int,
+    size: int | None,
+    key: DataKey | None,
+    now_on: date,
+    is_probe: bool,
 ) -> str | None:
     """What is wrong with another family's file, None when it is as before and readable."""
     now = _size(platform, file.path)
@@ -270,6 +275,11 @@ def _look(
         return "can't be read any more: its own key is gone"
     try:
         check_place(file)
+        if now <= HASHED_BYTES:
+            if _sha256(platform, file.path) != file.sha256:
+                return "is not, byte for byte, what was written: extract the partition again"
+            if not is_probe:
+                return None
         properties = create_decryption_properties(key.secret, aad_prefix=file.path.encode())
         found = pq.read_metadata(platform.home.lake_dir / file.path, decryption_properties=properties).num_rows
     except LakeDamaged as error:
@@ -299,9 +309,14 @@ def _books(
 
 def _size(platform: Platform, path: str) -> int | None:
     try:
-        return os.stat(platform.home.lake_dir / path).st_size
+        return os.stat(f"{platform.home.lake_dir}/{path}").st_size
     except OSError:
         return None
+
+
+def _sha256(platform: Platform, path: str) -> str:
+    with open(f"{platform.home.lake_dir}/{path}", "rb") as file:
+        return hashlib.sha256(file.read()).hexdigest()
 
 
 def _version(name: str) -> int:

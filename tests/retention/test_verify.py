@@ -141,7 +141,7 @@ def test_a_lake_that_is_not_mounted(platform: Platform) -> None:
     [
         (lambda path: path.unlink(), "can't be found any more"),
         (lambda path: path.write_bytes(path.read_bytes()[:-1]), "changed"),
-        (lambda path: path.write_bytes(bytes(path.stat().st_size)), "does not open with its key"),
+        (lambda path: path.write_bytes(bytes(path.stat().st_size)), "is not, byte for byte, what was written"),
     ],
     ids=["missing", "shorter", "overwritten"],
 )
