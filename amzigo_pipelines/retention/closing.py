@@ -104,13 +104,12 @@ def _destroyed_files(platform: Platform, run: Run) -> list[LakeFile]:
     f = lake_files.c
     found: dict[str, LakeFile] = {}
     with platform.control.read() as connection:
+        # The state is looked at here: asked for in SQL, it lures the database to the index of all that was destroyed.
         for chunk in chunks(sorted(run.keys)):
-            these = sa.and_(f.key_id.in_(chunk), f.state == DESTROYED)
-            found |= {file.path: file for file in files_of(connection, these)}
+            found |= {file.path: file for file in files_of(connection, f.key_id.in_(chunk)) if file.state == DESTROYED}
         # Files of keys that were destroyed long ago.
         for chunk in chunks(sorted(run.files.difference(found))):
-            these = sa.and_(f.path.in_(chunk), f.state == DESTROYED)
-            found |= {file.path: file for file in files_of(connection, these)}
+            found |= {file.path: file for file in files_of(connection, f.path.in_(chunk)) if file.state == DESTROYED}
     return [found[path] for path in sorted(found)]
 
 
