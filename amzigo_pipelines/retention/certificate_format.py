@@ -31,6 +31,7 @@ from amzigo_pipelines.errors import AmzigoError
 
 FORMAT = "amzigo-certificate-of-destruction-2"
 FIRST = "0" * 64
+PUBLIC_KEY_FILE = "public-key.pem"
 # Stands before the body when signing: a signature can't be passed off as one over something else.
 _DOMAIN = FORMAT.encode() + b"\n"
 _FILE = re.compile(r"\d{6,}-\d{4}-\d\d-\d\d\.json")
@@ -176,19 +177,22 @@ def _are_signed(body: dict[str, Any]) -> bool:
     return all(statement_hash(statement) in signed for statement in body["sellers"])
 
 
-def verify_certificate(source: Path | bytes, public_key: Ed25519PublicKey | Path) -> Certificate:
+def verify_certificate(
+    source: Path | bytes, public_key: Ed25519PublicKey | Path, name: str = "the certificate"
+) -> Certificate:
     """Check one certificate file by itself.
 
     Args:
         source: the file, or its bytes.
         public_key: the installation's public key, or its PEM file.
+        name: what bytes are called in a sentence; a file has its own name.
 
     Raises:
         CertificateError: it can't be read.
         CertificateInvalid: not byte for byte what was issued, or not signed by that key.
     """
     key = load_public_key(public_key) if isinstance(public_key, Path) else public_key
-    where = f"certificate {source.name}" if isinstance(source, Path) else "the certificate"
+    where = f"certificate {source.name}" if isinstance(source, Path) else name
     data = _read(source) if isinstance(source, Path) else source
     try:
         parts = json.loads(data)
@@ -246,6 +250,11 @@ def verify_order(certificates: Iterable[Certificate]) -> None:
                 "restore both from a backup"
             )
         previous_number, previous_hash = number, certificate.hash
+
+
+def fingerprint(public_key: Ed25519PublicKey) -> str:
+    """By which people compare public keys: SHA-256 of its 32 bytes."""
+    return f"sha256:{hashlib.sha256(public_key.public_bytes_raw()).hexdigest()}"
 
 
 def load_public_key(path: Path) -> Ed25519PublicKey:

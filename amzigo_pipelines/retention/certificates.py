@@ -31,6 +31,7 @@ from amzigo_pipelines.resources.schema import certificates, retention_runs
 from amzigo_pipelines.retention.certificate_format import (
     FIRST,
     FORMAT,
+    PUBLIC_KEY_FILE as PUBLIC_KEY_FILE,
     Certificate,
     CertificateError,
     CertificateInvalid,
@@ -54,7 +55,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Certificate", "ensure_signing_key", "issue", "verify_certificate", "verify_chain", "verify_folder"]
 
-PUBLIC_KEY_FILE = "public-key.pem"
 _SECRET = "certificate-signing-key"  # noqa: S105 - the name of a secret
 _LOCK = "certificates"
 _LOCK_WAIT_S = 30.0
