@@ -18,6 +18,7 @@ from amzigo_pipelines.cli import (
     advertising,
     backups,
     costs,
+    certificates,
     credentials,
     data,
     dictionary,
@@ -65,6 +66,7 @@ app.command()(dictionary.dictionary)
 app.command()(report.report)
 app.add_typer(quality.app, name="quality")
 app.add_typer(retention.app, name="retention")
+app.add_typer(certificates.app, name="certificate")
 app.add_typer(keys.app, name="keys")
 app.add_typer(incidents.app, name="incident")
 app.command()(backups.backup)

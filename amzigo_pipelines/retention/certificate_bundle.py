@@ -6,6 +6,7 @@ choosing them (`cli/certificates.py`) and the check of an installation's own cha
 
 from __future__ import annotations
 
+import itertools
 import os
 import uuid
 import zipfile
@@ -95,13 +96,13 @@ def verify_paths(paths: Sequence[Path], public_key: Ed25519PublicKey) -> Verifie
     if not found:
         raise CertificateError(f"there is no certificate in {', '.join(map(str, paths))}: nothing was checked")
     found.sort(key=lambda certificate: certificate.number)
-    for earlier, later in zip(found, found[1:], strict=False):
+    for earlier, later in itertools.pairwise(found):
         if later.number == earlier.number:
             if later.hash != earlier.hash:
                 raise ChainBroken(f"there are two different certificates {later.number}: one of them is not real")
         elif later.number == earlier.number + 1 and later.previous_hash != earlier.hash:
             raise ChainBroken(
-                f"certificate {later.number} does not follow from certificate {earlier.number}: one of them was replaced"
+                f"certificate {later.number} does not follow from certificate {earlier.number}: one was replaced"
             )
     numbers = sorted({certificate.number for certificate in found})
     return Verified(tuple(found), numbers == list(range(1, len(numbers) + 1)))

@@ -1,7 +1,7 @@
 """A certificate as a page for people: one HTML file that needs nothing else, and prints.
 
 Belongs here: what a page says and how it looks. Does not belong here: what a certificate states (`closing.py`) and its
-check (`certificate_format.py`). The page is a rendering: what is signed is the JSON file beside it, and the page says so.
+check (`certificate_format.py`). The page is a rendering: what is signed is the JSON file, and the page says so.
 """
 
 from __future__ import annotations

@@ -31,7 +31,6 @@ from amzigo_pipelines.resources.schema import certificates, retention_runs
 from amzigo_pipelines.retention.certificate_format import (
     FIRST,
     FORMAT,
-    PUBLIC_KEY_FILE as PUBLIC_KEY_FILE,
     Certificate,
     CertificateError,
     CertificateInvalid,
@@ -47,6 +46,9 @@ from amzigo_pipelines.retention.certificate_format import (
     verify_certificate,
     verify_folder,
     verify_order,
+)
+from amzigo_pipelines.retention.certificate_format import (
+    PUBLIC_KEY_FILE as PUBLIC_KEY_FILE,
 )
 from amzigo_pipelines.retention.ledger import CERTIFIED, certificate_number
 
