@@ -17,8 +17,8 @@ import typer
 from amzigo_pipelines.cli import (
     advertising,
     backups,
-    costs,
     certificates,
+    costs,
     credentials,
     data,
     dictionary,
