@@ -10,7 +10,7 @@ import typer
 from amzigo_pipelines.cli.options import AsJson, Seller
 from amzigo_pipelines.cli.output import print_json, say
 
-app = typer.Typer(help="Unit costs, lead times and targets that a seller keeps in a file.", no_args_is_help=True)
+app = typer.Typer(help="A seller's own unit costs, lead times and targets.", no_args_is_help=True)
 
 
 @app.callback()

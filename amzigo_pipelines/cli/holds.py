@@ -15,9 +15,7 @@ import typer
 from amzigo_pipelines.cli.options import AsJson, Purpose, Seller, check_purpose, parse_day
 from amzigo_pipelines.cli.output import print_json, print_records, print_table, say
 
-app = typer.Typer(
-    help="Keep what a law, a court or a tax office wants kept, apart and until a day.", no_args_is_help=True
-)
+app = typer.Typer(help="Legal holds: what is kept apart, until a day.", no_args_is_help=True)
 
 HoldId = Annotated[str, typer.Argument(metavar="HOLD", help="Such as H000001, as 'amzigo hold list' shows it.")]
 

@@ -18,7 +18,7 @@ from amzigo_pipelines.cli.output import print_json, print_records, say
 if TYPE_CHECKING:
     from amzigo_pipelines.retention.incidents import Incident
 
-app = typer.Typer(help="A security incident: open, contain (freezes keys), notify Amazon, close.", no_args_is_help=True)
+app = typer.Typer(help="Security incidents: open, contain, notify, close.", no_args_is_help=True)
 
 Id = Annotated[str, typer.Argument(metavar="ID", help="Such as I1, as 'amzigo incident list' shows it.")]
 

@@ -13,7 +13,7 @@ import typer
 from amzigo_pipelines.cli.options import AsJson
 from amzigo_pipelines.cli.output import print_json, print_records, say
 
-app = typer.Typer(help="The key-encryption keys: their age, exchanging them.", no_args_is_help=True)
+app = typer.Typer(help="Key-encryption keys: age, exchanging them.", no_args_is_help=True)
 
 
 @app.command("list")

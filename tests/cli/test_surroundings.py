@@ -215,7 +215,7 @@ def test_timeouts_that_make_no_sense(amzigo: Amzigo, published: Published) -> No
 
 def test_first_lines_of_help_fit(amzigo: Amzigo, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    for group in ((), ("seller",), ("retention",)):
+    for group in ((), ("seller",), ("retention",), ("keys",), ("incident",)):
         assert "..." not in amzigo(*group, "--help").out.partition("Commands:")[2]
 
 
