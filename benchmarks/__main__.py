@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks import commands, lake
+from benchmarks import commands, erasure, lake
 
 
 def main() -> None:
@@ -26,6 +26,8 @@ def main() -> None:
         print(f"{name:24}  {seconds:6.2f} s   promised: under 5 s of its own work")
     print("\nWhat encryption costs: encrypted / plaintext, promised at most 1.15 for a partition\n")
     lake.main(["--repetitions", "7", "--small-files", "100"])
+    print("\nErasing a buyer\n")
+    erasure.main([])
 
 
 if __name__ == "__main__":

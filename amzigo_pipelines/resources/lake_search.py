@@ -16,14 +16,17 @@ from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import sqlalchemy as sa
 
 from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.keys import DataKey, KeyStore
-from amzigo_pipelines.resources.lake_files import LakeDamaged, LakeFile, select_files
+from amzigo_pipelines.resources.lake_files import CURRENT, LakeDamaged, LakeFile, select_files
 from amzigo_pipelines.resources.lake_reader import DAY, EXPIRES_ON, arrow_dataset, living_files
 from amzigo_pipelines.resources.row_match import ORDER_COLUMN, RowMatch
+from amzigo_pipelines.resources.schema import lake_files
 
 T = TypeVar("T")
 PERSONAL = (RetentionClass.PII, RetentionClass.PSEUDONYM)
@@ -151,8 +154,8 @@ class LakeSearch:
         counts: Counter[tuple[date, date]] = Counter()
         ids: dict[tuple[date, date], set[str]] = defaultdict(set)
         scan = arrow_dataset(self._dir, schema, living, [DAY, EXPIRES_ON])
-        for batch in scan.to_batches(columns=[*columns, DAY.name, EXPIRES_ON.name], batch_size=_BATCH_ROWS):
-            table = orders(pa.Table.from_batches([batch]))
+        for piece in _pieces(scan, [*columns, DAY.name, EXPIRES_ON.name]):
+            table = orders(piece)
             mask = match.mask(dataset, table)
             if not pc.any(mask).as_py():
                 continue
@@ -217,9 +220,27 @@ def steadily(look: Callable[[], T], control: ControlDatabase, seller_id: str) ->
     raise AssertionError("unreachable")
 
 
-def _state(control: ControlDatabase, seller_id: str) -> frozenset[str]:
+def _state(control: ControlDatabase, seller_id: str) -> tuple[int, int]:
+    """Changes whenever a file of the seller comes or goes: versions only rise."""
+    f = lake_files.c
+    query = sa.select(sa.func.count(), sa.func.sum(f.version)).where(f.seller_id == seller_id, f.state == CURRENT)
     with control.read() as connection:
-        return frozenset(file.path for file in select_files(connection, seller_id=seller_id))
+        count, versions = connection.execute(query).one()
+    return int(count), int(versions or 0)
+
+
+def _pieces(scan: ds.Dataset, columns: Sequence[str]) -> Iterator[pa.Table]:
+    """Rows of many small files in larger pieces: a kernel's call costs as much as a thousand rows."""
+    waiting: list[pa.RecordBatch] = []
+    rows = 0
+    for batch in scan.to_batches(columns=list(columns), batch_size=_BATCH_ROWS):
+        waiting.append(batch)
+        rows += batch.num_rows
+        if rows >= _BATCH_ROWS:
+            yield pa.Table.from_batches(waiting).combine_chunks()
+            waiting, rows = [], 0
+    if waiting:
+        yield pa.Table.from_batches(waiting).combine_chunks()
 
 
 def _row_keys(dataset: Dataset, table: pa.Table) -> pa.Array:

@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform
 
 Publish = Callable[[str], None]
-_ROUNDS = 4
 
 
 def erase(
@@ -135,6 +134,8 @@ def alone(platform: Platform, seller_id: str) -> Iterator[None]:
 def remove_rows(platform: Platform, seller_id: str, match: RowMatch, within: Within, step: OnStep) -> None:
     """Take the rows of a seller that match out of the lake, under one data key after another.
 
+    Their tombstones must stand: then no writing brings further ones, and looking once is enough.
+
     Args:
         platform: the installation.
         seller_id: whose.
@@ -143,21 +144,13 @@ def remove_rows(platform: Platform, seller_id: str, match: RowMatch, within: Wit
         step: told when a key was replaced.
 
     Raises:
-        ErasureUnverified: rows come anew as fast as they are taken out.
         LakeDamaged, PartitionBusy: it failed; what was taken out is written down.
     """
-    for _ in range(_ROUNDS):
-        hits = platform.lake.search.hits(seller_id, match)
-        if not hits:
-            return
-        for key_id in sorted({hit.file.key_id for hit in hits}):
-            # A key whose date came meanwhile took its rows along.
-            with suppress(KeyDead):
-                platform.lake.rewriter.remove(key_id, match, within)
-            step("key_replaced")
-    raise ErasureUnverified(
-        f"rows to be erased are written again and again: stop the extraction of seller {seller_id}, then run it again"
-    )
+    for key_id in sorted({hit.file.key_id for hit in platform.lake.search.hits(seller_id, match)}):
+        # A key whose date came meanwhile took its rows along.
+        with suppress(KeyDead):
+            platform.lake.rewriter.remove(key_id, match, within)
+        step("key_replaced")
 
 
 def exchange_keks(platform: Platform, classes: tuple[KeyClass, ...], step: OnStep) -> None:

@@ -140,7 +140,10 @@ def found(platform: Platform, subject: Subject, order_hashes: Collection[str] = 
         return hashes.order(order_id) in orders
 
     def is_buyer(email: str) -> bool:
-        return buyer_key_of(email, pseudonymiser) == subject.buyer_key or hashes.buyer(email) == subject.subject
+        # The pseudonym is the address under a key: where it is known, comparing it says it all.
+        if subject.buyer_key is not None:
+            return buyer_key_of(email, pseudonymiser) == subject.buyer_key
+        return hashes.buyer(email) == subject.subject
 
     first = RowMatch(
         is_order=is_order if orders else None,
