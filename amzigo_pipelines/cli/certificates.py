@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Certificates of destruction: list, read, hand out, check.", no_args_is_help=True)
 
 OfSeller = Annotated[str | None, typer.Option("--seller", "-s", help="Only of this seller, without the others.")]
-OfClass = Annotated[str | None, typer.Option("--class", help="Only of this class: pii, pseudonym, business, erasure.")]
+OfClass = Annotated[str | None, typer.Option("--class", help="Only of this class, such as pii, erasure or hold.")]
 Output = Annotated[Path | None, typer.Option("--output", "-o", help="File to write instead of printing.")]
 
 
@@ -226,7 +226,9 @@ def _print(certificate: Certificate) -> None:
         "SHA-256 before": certificate.previous_hash,
     }
     print_table(f"Certificate {certificate.number}", ["", "stated"], list(facts.items()))
-    names = ("seller", "keys", "files", "rows", "bytes")
+    # An erasure names its request, the end of a hold the hold.
+    further = [name for name in ("request", "scope", "hold") if any(name in one for one in body["sellers"])]
+    names = ("seller", *further, "keys", "files", "rows", "bytes")
     print_table("Destroyed", names, [[one.get(name) for name in names] for one in body["sellers"]])
 
 

@@ -39,8 +39,7 @@ def page(certificate: Certificate) -> str:
     title = f"Certificate of destruction no. {certificate.number}"
     parts = [
         f"<h1>{escape(title)}</h1>",
-        f'<p class="lead">Data of class <b>{escape(certificate.retention_class)}</b> whose date of death was '
-        f"{certificate.day_of_death} or earlier. Issued {certificate.issued_at:%Y-%m-%d %H:%M} UTC.</p>",
+        f'<p class="lead">{_lead(certificate)} Issued {certificate.issued_at:%Y-%m-%d %H:%M} UTC.</p>',
         _excerpt_note(certificate),
         "<h2>What was destroyed</h2>",
         *(_statement(statement) for statement in body["sellers"]),
@@ -59,6 +58,16 @@ def page(certificate: Certificate) -> str:
         + "\n".join(part for part in parts if part)
         + "\n</body></html>\n"
     )
+
+
+def _lead(certificate: Certificate) -> str:
+    """What was destroyed, in one sentence: what a law's date, a request, or the end of a hold demanded."""
+    if certificate.retention_class == "erasure":
+        return f"Data that was erased on request, up to {certificate.day_of_death}."
+    if certificate.retention_class == "hold":
+        return f"Copies kept under a legal hold that was over on {certificate.day_of_death}."
+    kind = escape(certificate.retention_class)
+    return f"Data of class <b>{kind}</b> whose date of death was {certificate.day_of_death} or earlier."
 
 
 def _excerpt_note(certificate: Certificate) -> str:

@@ -104,6 +104,11 @@ def test_a_hold_and_its_release(amzigo: Amzigo, published: Published, buyer: dic
     released = amzigo("hold", "release", "H000001", "--reason", "the case is closed")
     assert released.code == 0 and "certificate 000002" in released.out
     assert "is over since" in amzigo("hold", "export", "H000001", "--reveal-pii", "--purpose", "late").sentence
+    for number, what in (("1", "E000001"), ("2", "H000001")):
+        for form in ("text", "html", "json"):
+            page = amzigo("certificate", "show", number, "--format", form)
+            assert page.code == 0 and what in page.out and buyer["buyer_email"] not in page.out, page.err
+    assert amzigo("certificate", "verify").code == 0
     (listed,) = json.loads(amzigo("hold", "list", "--json").out)
     assert (listed["state"], listed["rows"], listed["certificate"]) == ("ended", 0, 2)
     assert in_bytes(published.home.path, buyer["buyer_email"]) == []
