@@ -90,11 +90,15 @@ def restore(
 
     Example: AMZIGO_HOME=/srv/new amzigo restore /mnt/backups/amzigo-2026-11-20T033000Z-1a2b3c4d.backup
     """
+    from amzigo_pipelines.cli.initialise import dagster_settings
     from amzigo_pipelines.clock import SystemClock
     from amzigo_pipelines.resources.home import home_path
     from amzigo_pipelines.retention.restore import restore as restore_backup
 
     report = restore_backup(archive, home_path(), SystemClock(), take_over=take_over, certificates=certificates)
+    settings = report.home.dagster_dir / "dagster.yaml"
+    if not settings.exists():
+        settings.write_text(dagster_settings(), "utf-8")
     total = report.total
     if as_json:
         print_json(

@@ -91,6 +91,11 @@ class ControlDatabase:
                     )
                 )
 
+    @property
+    def place(self) -> str:
+        """Where it is, for people; no password."""
+        return str(self._file) if self._is_sqlite else self._url.render_as_string(hide_password=True)
+
     def is_there(self) -> bool:
         """Whether there is a database with an installation in it; one that can't be read counts as there."""
         if self._is_sqlite:
@@ -171,7 +176,7 @@ class ControlDatabase:
             raise self._clear_error(str(error.orig)) from None
 
     def _clear_error(self, reason: str) -> ControlError:
-        place = str(self._file) if self._is_sqlite else self._url.render_as_string(hide_password=True)
+        place = self.place
         low = reason.lower()
         if self._is_sqlite and not self._file.exists():
             return ControlError(

@@ -208,7 +208,8 @@ def _prepare(home: Home, backup_id: str, take_over: bool, environment: Mapping[s
         )
     try:
         home.path.mkdir(mode=0o700, parents=True, exist_ok=True)
-        marker.write_text(json.dumps({"backup_id": backup_id, "keks": there}), "utf-8")
+        facts = {"backup_id": backup_id, "keks": there, "database": control.place}
+        marker.write_text(json.dumps(facts), "utf-8")
         sync_folder(home.path)
     except OSError as error:
         raise RestoreRefused(f"{home.path} can't be made ({error.strerror}): mend its permissions") from None
@@ -306,18 +307,21 @@ def _finish(platform: Platform, report: RestoreReport, archive: Path, take_over:
 
 def _clear(home: Home) -> None:
     """Remove what a restore made: all but the KEK folder, and of that its own versions."""
-    marker = home.path / MARKER
+    marker, control = home.path / MARKER, Platform(home).control
     try:
-        before = json.loads(marker.read_text("utf-8"))["keks"]
+        facts = json.loads(marker.read_text("utf-8"))
+        before, database = facts["keks"], facts["database"]
     except (OSError, ValueError, KeyError):
-        before = None
+        before = database = None
     if before is not None:
         store = KekStore(home, {})
         for purpose in KekPurpose:
             for version in store.versions(purpose):
                 if version not in before.get(purpose, []):
                     store.destroy(purpose, version)
-    Platform(home).control.discard()
+    if database == control.place:
+        # Another one, which AMZIGO_DATABASE_URL names by now, is none of ours.
+        control.discard()
     for path in home.path.iterdir():
         if path in (home.kek_dir, marker):
             continue

@@ -17,7 +17,7 @@ from amzigo_pipelines.resources.home import HomeError, load_home
 from amzigo_pipelines.resources.keks import KekPurpose
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.backups import newest_backup
-from amzigo_pipelines.retention.restore import restore
+from amzigo_pipelines.retention.restore import RestoreRefused, restore
 
 HERE = Path(__file__).parent
 CLOCK = VirtualClock(NOW)
@@ -65,6 +65,33 @@ def test_a_killed_restore_opens_to_nobody_and_is_begun_anew(platform: Platform, 
             assert content(restored, seller) == content(platform, seller)
         assert all(len(restored.keks.versions(purpose)) == 1 for purpose in KekPurpose)
         assert not (target / ".restoring").exists()
+
+
+def test_a_restore_begun_anew_never_takes_another_database_for_its_own(
+    platform: Platform, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed with one AMZIGO_DATABASE_URL, run again with one that names a living database: that is not touched."""
+    made = back_up(platform, tmp_path / "backups")
+    take_keys(platform, tmp_path / "new" / "kek")
+
+    class Killed(BaseException):
+        pass
+
+    def die(name: str) -> None:
+        if name == "control":
+            raise Killed
+
+    monkeypatch.setenv("AMZIGO_DATABASE_URL", f"sqlite:///{tmp_path / 'first.db'}")
+    with monkeypatch.context() as unkilled, pytest.raises(Killed):
+        # As a kill would have it: nothing gets to clear up.
+        unkilled.setattr("amzigo_pipelines.retention.restore._clear", lambda home: None)
+        restore(made.path, tmp_path / "new", CLOCK, on_step=die)
+    assert (tmp_path / "new" / ".restoring").exists() and (tmp_path / "first.db").exists()
+    living = (platform.home.path / "control.db").read_bytes()
+    monkeypatch.setenv("AMZIGO_DATABASE_URL", f"sqlite:///{platform.home.path / 'control.db'}")
+    with pytest.raises(RestoreRefused, match="is in use already, and is not overwritten"):
+        restore(made.path, tmp_path / "new", CLOCK)
+    assert (platform.home.path / "control.db").read_bytes() == living
 
 
 def test_a_full_disk_is_one_sentence_and_leaves_nothing(platform: Platform, tmp_path: Path) -> None:
