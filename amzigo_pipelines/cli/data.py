@@ -1,17 +1,15 @@
-"""`amzigo extract`, `publish`, `sql`: getting a seller's data in, derived, and out."""
+"""`amzigo publish`, `sql`: a seller's data derived, and out."""
 
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from datetime import date, timedelta
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
-from amzigo_pipelines.cli.options import AsJson, Seller, parse_day
-from amzigo_pipelines.cli.output import print_json, say, shown, stderr
+from amzigo_pipelines.cli.options import AsJson, Seller
+from amzigo_pipelines.cli.output import print_json, say, shown
 from amzigo_pipelines.errors import AmzigoError
 
 
@@ -26,94 +24,6 @@ class Format(StrEnum):
     CSV = "csv"
     JSON = "json"
     PARQUET = "parquet"
-
-
-def extract(
-    seller: Seller,
-    first: Annotated[
-        date | None,
-        typer.Option("--from", parser=parse_day, metavar="DATE", help="First day (UTC). Default: yesterday."),
-    ] = None,
-    last: Annotated[
-        date | None, typer.Option("--to", parser=parse_day, metavar="DATE", help="Last day (UTC). Default: the first.")
-    ] = None,
-    dataset: Annotated[
-        list[str] | None, typer.Option("--dataset", "-d", help="One dataset; repeat for several. Default: all.")
-    ] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Extract a seller's days from Amazon.
-
-    They land in the encrypted lake; days already there are extracted again and replaced. Snapshots (fba_inventory,
-    listings) exist for the present only: over a range they are taken for yesterday alone.
-
-    Example: amzigo extract --seller ASYNTHETICNORTH1 --from 2026-11-01 --to 2026-11-20
-    """
-    from rich.progress import Progress
-
-    from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, partition_key, range_tags
-    from amzigo_pipelines.catalog.registry import DATASETS
-    from amzigo_pipelines.catalog.registry import dataset as dataset_named
-    from amzigo_pipelines.cli.runs import Runner, rows_by_asset
-    from amzigo_pipelines.cli.simulation import require_simulator
-    from amzigo_pipelines.clock import today
-    from amzigo_pipelines.resources.home import Kind
-    from amzigo_pipelines.resources.labels import EXTRACTION_JOB, SELLER_TAG, lake_key
-    from amzigo_pipelines.resources.platform import open_platform
-
-    platform = open_platform()
-    seller_id = platform.sellers.get(seller).seller_id
-    now = today(platform.clock)
-    start = first or now - timedelta(days=1)
-    end = last or start
-    if end < start:
-        raise RequestRefused(f"--to {end} is before --from {start}: swap them")
-    if end >= now:
-        raise RequestRefused(
-            f"{end} isn't over yet (it is {now} UTC): the newest day to extract is {now - timedelta(1)}"
-        )
-    if start < platform.home.first_day:
-        raise RequestRefused(
-            f"{start} is before the first day of this home, {platform.home.first_day}: set first_day in "
-            f"{platform.home.settings_file} to an earlier day"
-        )
-    chosen = [dataset_named(name) for name in dataset] if dataset else list(DATASETS.values())
-    history = [d.name for d in chosen if not d.source.is_snapshot]
-    # Named datasets are taken at their word; the extraction itself refuses a snapshot of a day long gone.
-    alone = [d.name for d in chosen] if end == now - timedelta(days=1) or dataset else history
-
-    if platform.home.kind is Kind.TEST:
-        require_simulator(platform.home)
-    runner = Runner(platform)
-    rows: Counter[str] = Counter()
-    shown_on = stderr()
-    with Progress(console=shown_on, transient=True, disable=not shown_on.is_terminal) as progress:
-        task = progress.add_task(f"extracting {seller_id}", total=(end - start).days + 1)
-
-        def run(days: tuple[date, date], names: list[str]) -> None:
-            is_range = days[0] != days[1]
-            materialised = runner.run(
-                EXTRACTION_JOB,
-                partition_key=None if is_range else partition_key(days[0], seller_id),
-                tags=range_tags(*days, seller_id) if is_range else {SELLER_TAG: seller_id},
-                selection=[lake_key(name) for name in names],
-            )
-            rows.update(rows_by_asset(materialised))
-            progress.advance(task, (days[1] - days[0]).days + 1)
-
-        day = start
-        while history and day < end:
-            until = min(day + timedelta(days=DAYS_PER_RUN - 1), end - timedelta(days=1))
-            run((day, until), history)
-            day = until + timedelta(days=1)
-        run((end, end), alone)
-    if as_json:
-        print_json({"seller": seller_id, "from": start, "to": end, "rows": rows})
-        return
-    say(f"{seller_id}, {start} to {end}: " + ", ".join(f"{name} {n:,} rows" for name, n in rows.items()))
-    if not dataset and alone == history:
-        skipped = ", ".join(d.name for d in chosen if d.source.is_snapshot)
-        say(f"not taken: {skipped} (Amazon tells only the present, and {end} is past)")
 
 
 def publish(

@@ -23,6 +23,7 @@ from amzigo_pipelines.cli import (
     data,
     dictionary,
     erase,
+    extraction,
     holds,
     incidents,
     installation,
@@ -58,7 +59,7 @@ app.command()(services.simulator)
 sellers.app.command()(advertising.ads)
 app.add_typer(sellers.app, name="seller")
 app.add_typer(credentials.app, name="credentials")
-app.command()(data.extract)
+app.command()(extraction.extract)
 app.command()(data.publish)
 app.command()(data.sql)
 app.add_typer(costs.app, name="costs")

@@ -23,7 +23,15 @@ if TYPE_CHECKING:
 
 
 class RunFailed(AmzigoError):
-    """A run failed; the message holds the sentence of each step that did."""
+    """A run failed; the message holds the sentence of each step that did.
+
+    Attributes:
+        materialised: what it materialised before, and what its other steps did.
+    """
+
+    def __init__(self, message: str, materialised: Sequence[Materialised] = ()) -> None:
+        super().__init__(message)
+        self.materialised = list(materialised)
 
 
 class DagsterHomeRefused(AmzigoError):
@@ -116,16 +124,8 @@ class Runner:
         if not result.success:
             if _is_interrupted(result):
                 raise KeyboardInterrupt
-            raise RunFailed(_sentences(result))
-        found = [
-            event.step_materialization_data.materialization
-            for event in result.all_events
-            if event.is_step_materialization
-        ]
-        return [
-            Materialised(event.asset_key.path[-1], {name: value.value for name, value in event.metadata.items()})
-            for event in sorted(found, key=lambda event: event.partition or "")
-        ]
+            raise RunFailed(_sentences(result), _materialised(result))
+        return _materialised(result)
 
     def know_sellers(self) -> None:
         """Make Dagster's seller partitions those of the control database."""
@@ -154,6 +154,16 @@ def use_dagster_home(home: Home) -> None:
     os.environ["DAGSTER_HOME"] = str(folder)
     # Parts of Dagster that we use are marked beta or preview: known, pinned, and no news to a user.
     warnings.filterwarnings("ignore", message=r".* is currently in (beta|preview)")
+
+
+def _materialised(result: Any) -> list[Materialised]:
+    found = [
+        event.step_materialization_data.materialization for event in result.all_events if event.is_step_materialization
+    ]
+    return [
+        Materialised(event.asset_key.path[-1], {name: value.value for name, value in event.metadata.items()})
+        for event in sorted(found, key=lambda event: event.partition or "")
+    ]
 
 
 def _is_interrupted(result: Any) -> bool:
