@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks import commands, erasure, lake
+from benchmarks import commands, erasure, lake, orders
 
 
 def main() -> None:
@@ -24,6 +24,8 @@ def main() -> None:
     print(f"  memory, all processes   {demo.peak_mb:6.0f} MB  promised: under 1,500 MB")
     for name, seconds in commands.one_day():
         print(f"{name:24}  {seconds:6.2f} s   promised: under 5 s of its own work")
+    print("\nWhat extracting orders costs\n")
+    orders.main([])
     print("\nWhat encryption costs: encrypted / plaintext, promised at most 1.15 for a partition\n")
     lake.main(["--repetitions", "7", "--small-files", "100"])
     print("\nErasing a buyer\n")

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+import pyarrow as pa
 import pytest
 
 from amzigo_pipelines.assets.extraction.flatten import (
     flatten_inventory,
     flatten_orders,
-    postal_area,
+    postal_areas,
 )
 from amzigo_pipelines.assets.extraction.paths import Flattener, FlattenError, Path
 from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
@@ -145,7 +146,7 @@ def test_nothing_gives_empty_tables() -> None:
     ],
 )
 def test_postal_areas(code: str | None, country: str | None, area: str | None) -> None:
-    assert postal_area(code, country) == area
+    assert postal_areas(pa.array([code], pa.string()), pa.array([country], pa.string())).to_pylist() == [area]
 
 
 @pytest.mark.parametrize(
