@@ -142,8 +142,13 @@ def _orders(
         "postal_code": _text(first["ship-postal-code"]),
         "purchase_order_number": _text(first["purchase-order-number"]),
         "item_count": pa.array(np.bincount(parents, minlength=rows), INTEGER),
-        "units_ordered": _sums(_read("orders", "units_ordered", columns["quantity"], INTEGER, market), parents, rows),
-        **{name: _sums(amounts[name], parents, rows) for name in (*_ADDED_UP, "proceeds_total")},
+        **_sums(
+            {
+                "units_ordered": _read("orders", "units_ordered", columns["quantity"], INTEGER, market),
+                **{name: amounts[name] for name in (*_ADDED_UP, "proceeds_total")},
+            },
+            parents,
+        ),
     }
     made["grand_total"] = made.pop("proceeds_total")
     made["postal_area"] = postal_areas(made["postal_code"], made["ship_country"])
@@ -223,10 +228,12 @@ def _total(parts: list[pa.Array], is_priced: pa.Array, *, nothing_is_null: bool)
     return pc.if_else(keep, total, pa.scalar(None, MONEY))
 
 
-def _sums(values: pa.Array, parents: np.ndarray[Any, Any], rows: int) -> pa.Array:
+def _sums(columns: Mapping[str, pa.Array], parents: np.ndarray[Any, Any]) -> dict[str, pa.Array]:
     """Sums of the values of each order; null where none of its lines has one."""
-    sums = pa.table({"p": parents, "v": values}).group_by("p", use_threads=False).aggregate([("v", "sum")])
-    return sums["v_sum"].combine_chunks().cast(values.type)
+    # All columns at once: the grouping is what takes time.
+    lines = pa.table({**columns, "parent": parents})
+    sums = lines.group_by("parent", use_threads=False).aggregate([(name, "sum") for name in columns])
+    return {name: sums[f"{name}_sum"].combine_chunks().cast(values.type) for name, values in columns.items()}
 
 
 def _unit_prices(amounts: pa.Array, quantity: pa.Array) -> pa.Array:
