@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -25,7 +25,7 @@ from amzigo_pipelines.resources.control import ControlDatabase
 from amzigo_pipelines.resources.keys import DataKey, KeyStore
 from amzigo_pipelines.resources.lake_files import CURRENT, LakeDamaged, LakeFile, select_files
 from amzigo_pipelines.resources.lake_reader import DAY, EXPIRES_ON, arrow_dataset, living_files
-from amzigo_pipelines.resources.row_match import ORDER_COLUMN, RowMatch
+from amzigo_pipelines.resources.row_match import EMAIL_COLUMNS, ORDER_COLUMN, RowMatch
 from amzigo_pipelines.resources.schema import lake_files
 
 T = TypeVar("T")
@@ -43,11 +43,13 @@ class Hit:
         file: the file.
         rows: how many match.
         order_ids: their orders, as far as they name any.
+        emails: their buyers' addresses, likewise.
     """
 
     file: LakeFile
     rows: int
     order_ids: frozenset[str]
+    emails: frozenset[str] = field(repr=False)
 
 
 class LakeSearch:
@@ -152,7 +154,9 @@ class LakeSearch:
         if ORDER_COLUMN not in columns:
             columns += [name for name in dataset.grain if name not in columns]
         counts: Counter[tuple[date, date]] = Counter()
-        ids: dict[tuple[date, date], set[str]] = defaultdict(set)
+        named: dict[str, dict[tuple[date, date], set[str]]] = {
+            name: defaultdict(set) for name in (ORDER_COLUMN, EMAIL_COLUMNS.get(dataset.name, ""))
+        }
         scan = arrow_dataset(self._dir, schema, living, [DAY, EXPIRES_ON])
         for piece in _pieces(scan, [*columns, DAY.name, EXPIRES_ON.name]):
             table = orders(piece)
@@ -160,15 +164,19 @@ class LakeSearch:
             if not pc.any(mask).as_py():
                 continue
             table = table.filter(mask)
-            names = table.column_names
-            order_ids = table.column(ORDER_COLUMN).to_pylist() if ORDER_COLUMN in names else [None] * table.num_rows
-            places = zip(table.column(DAY.name).to_pylist(), table.column(EXPIRES_ON.name).to_pylist(), strict=True)
-            for place, order_id in zip(places, order_ids, strict=True):
-                counts[place] += 1
-                if order_id is not None:
-                    ids[place].add(order_id)
+            days_and_deaths = table.column(DAY.name).to_pylist(), table.column(EXPIRES_ON.name).to_pylist()
+            places = list(zip(*days_and_deaths, strict=True))
+            counts.update(places)
+            for name in named.keys() & set(table.column_names):
+                for place, value in zip(places, table.column(name).to_pylist(), strict=True):
+                    if value is not None:
+                        named[name][place].add(value)
         by_place = {(file.day, file.expires_on): file for file, _ in living}
-        return [Hit(by_place[place], rows, frozenset(ids[place])) for place, rows in sorted(counts.items())]
+        ids, emails = named.values()
+        return [
+            Hit(by_place[place], rows, frozenset(ids[place]), frozenset(emails[place]))
+            for place, rows in sorted(counts.items())
+        ]
 
     def _orders_of(
         self, dataset: Dataset, schema: pa.Schema, seller_id: str, days: Collection[date], match: RowMatch

@@ -46,6 +46,7 @@ class RowMatch:
         order_ids: orders by their ids.
         is_order: orders by a test of their id; for ids that are known as keyed hashes only.
         is_buyer: buyers by a test of their e-mail address, as `plain_email` gives it.
+        emails: a buyer by addresses, as they stand in the rows.
         buyer_key: a buyer by the pseudonym.
         is_buyer_key: buyers by a test of their pseudonym.
         is_all: every row of every dataset.
@@ -54,6 +55,7 @@ class RowMatch:
     order_ids: frozenset[str] = frozenset()
     is_order: Test | None = field(default=None, repr=False)
     is_buyer: Test | None = field(default=None, repr=False)
+    emails: frozenset[str] = field(default=frozenset(), repr=False)
     buyer_key: str | None = field(default=None, repr=False)
     is_buyer_key: Test | None = field(default=None, repr=False)
     is_all: bool = False
@@ -87,9 +89,13 @@ class RowMatch:
             if self.is_buyer_key is not None:
                 found = pc.or_(found, _tested(keys, self.is_buyer_key))
         email = EMAIL_COLUMNS.get(dataset.name, "")
-        if self.is_buyer is not None and email in there:
-            is_buyer = self.is_buyer
-            found = pc.or_(found, _tested(_combined(table, email), lambda text: is_buyer(plain_email(text))))
+        if email in there:
+            addresses = _combined(table, email)
+            if self.emails:
+                found = pc.or_(found, pc.is_in(addresses, pa.array(sorted(self.emails), pa.string())))
+            if self.is_buyer is not None:
+                is_buyer = self.is_buyer
+                found = pc.or_(found, _tested(addresses, lambda text: is_buyer(plain_email(text))))
         return found
 
 
