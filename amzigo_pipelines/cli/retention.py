@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -35,11 +36,15 @@ Confirm = Annotated[
 def status(as_json: AsJson = False) -> None:
     """Show which keys live and which are overdue.
 
-    For every seller and class: how many keys are alive, the day the next one dies, and what should be gone.
+    For every seller and class: how many keys are alive, the day the next one dies, and what should be gone. A seller's
+    legal holds keep copies in the vault; nothing here lives longer for them.
     """
     from amzigo_pipelines.resources.platform import open_platform
+    from amzigo_pipelines.retention import holds
     from amzigo_pipelines.retention.outlook import status as retention_status
 
+    platform = open_platform()
+    held = Counter(hold.seller_id for hold in holds.active(platform))
     records = [
         {
             "seller": line.seller_id,
@@ -49,8 +54,9 @@ def status(as_json: AsJson = False) -> None:
             "overdue": line.overdue,
             "files overdue": line.files_overdue,
             "unfinished sweeps": line.unfinished,
+            "legal holds": held[line.seller_id],
         }
-        for line in retention_status(open_platform())
+        for line in retention_status(platform)
     ]
     print_records("Retention", records, as_json=as_json, empty="No keys yet: nothing has been extracted.")
 

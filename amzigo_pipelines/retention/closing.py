@@ -18,7 +18,7 @@ from amzigo_pipelines.resources.keys import KeyClass
 from amzigo_pipelines.resources.lake_files import DESTROYED, LakeFile
 from amzigo_pipelines.resources.schema import data_keys, lake_files
 from amzigo_pipelines.resources.statements import chunks
-from amzigo_pipelines.retention import ledger
+from amzigo_pipelines.retention import holds, ledger
 from amzigo_pipelines.retention.certificates import Certificate, issue, signing_key, write_missing_files
 from amzigo_pipelines.retention.due import files_of
 from amzigo_pipelines.retention.ledger import Run
@@ -62,7 +62,10 @@ def close(
     private_key = signing_key(platform)
     files = {seller_id: _destroyed_files(platform, run) for seller_id, run in work.items()}
     mart_keys = _mart_keys(platform, [key_id for run in work.values() for key_id in run.keys])
-    statements = [_statement(run, files[seller_id], mart_keys) for seller_id, run in work.items()]
+    held = holds.named(holds.active(platform, work))
+    statements = [
+        _statement(run, files[seller_id], mart_keys) | held.get(seller_id, {}) for seller_id, run in work.items()
+    ]
     verification = {
         "result": "passed",
         "keys_refused": sum(len(run.keys) for run in work.values()),

@@ -37,7 +37,7 @@ def close(platform: Platform, request: ErasureRequest, step: OnStep) -> None:
     private_key = signing_key(platform)
     request = erasures.get(platform, request.request_id)
     subject = Subject(request.seller_id, request.scope, request.subject, request.buyer_key)
-    held = [{"hold": hold.hold_id, "until": hold.ends_on.isoformat()} for hold in holds.covering(platform, subject)]
+    held = holds.named(holds.covering(platform, subject)).get(request.seller_id, {})
     proof = request.detail["proof"][-1]
     with platform.control.transaction() as connection:
         statement = _statement(request, held, rows_of_request(connection, request.number))
@@ -64,7 +64,7 @@ def close(platform: Platform, request: ErasureRequest, step: OnStep) -> None:
     step("certificate_written")
 
 
-def _statement(request: ErasureRequest, held: list[dict[str, Any]], tombstones: list[dict[str, Any]]) -> dict[str, Any]:
+def _statement(request: ErasureRequest, held: dict[str, Any], tombstones: list[dict[str, Any]]) -> dict[str, Any]:
     """What a certificate says of an erasure. The subject is a keyed hash, and so are the orders: no personal data."""
     removed = request.detail.get("removed", [])
     keys: dict[str, list[str]] = {}
@@ -93,5 +93,5 @@ def _statement(request: ErasureRequest, held: list[dict[str, Any]], tombstones: 
         # With these a restore from before the erasure is cleared again, whatever database it brings along.
         "tombstones": [{"kind": row["kind"], "subject": row["subject"]} for row in tombstones],
         # What a law wants kept stays in the vault alone, and goes with its hold.
-        "kept_under_legal_holds": held,
+        "kept_under_legal_holds": held.get("kept_under_legal_holds", []),
     }

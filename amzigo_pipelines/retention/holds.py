@@ -190,6 +190,15 @@ def active(platform: Platform, seller_ids: Collection[str] | None = None) -> lis
     ]
 
 
+def named(some: Collection[Hold]) -> dict[str, dict[str, list[dict[str, str]]]]:
+    """By seller what a certificate says of holds: copies that a law wants kept are in the vault, and until when."""
+    found_: dict[str, dict[str, list[dict[str, str]]]] = {}
+    for hold in some:
+        one = found_.setdefault(hold.seller_id, {"kept_under_legal_holds": []})
+        one["kept_under_legal_holds"].append({"hold": hold.hold_id, "until": hold.ends_on.isoformat()})
+    return found_
+
+
 def over(platform: Platform) -> list[Hold]:
     """The holds whose vault has to go: released, or past their end."""
     now_on = today(platform.clock)

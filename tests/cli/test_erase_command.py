@@ -93,6 +93,7 @@ def test_a_hold_and_its_release(amzigo: Amzigo, published: Published, buyer: dic
     amzigo("erase", "approve", "E000001")
     done = amzigo("erase", "run", "E000001")
     assert done.code == 0 and "stays in the vault: H000001" in done.out
+    assert {line["legal holds"] for line in json.loads(amzigo("retention", "status", "--json").out)} == {1}
     shown = amzigo("hold", "show", "H000001")
     assert shown.code == 0 and "a court" in shown.out and buyer["buyer_email"] not in shown.out
     assert amzigo("hold", "export", "H000001").code == 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from erasure_kit import (
@@ -23,11 +24,13 @@ from erasure_kit import (
 )
 
 from amzigo_pipelines.resources.keys import KeyDead
+from amzigo_pipelines.resources.lake_files import LakeWriteError
+from amzigo_pipelines.resources.lake_sink import ParquetSink
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention import erasures
 from amzigo_pipelines.retention.certificates import verify_chain
 from amzigo_pipelines.retention.erasing import erase
-from amzigo_pipelines.retention.erasures import ErasureError, ErasureRequest, Source, State
+from amzigo_pipelines.retention.erasures import ErasureError, ErasureRequest, ErasureUnverified, Source, State
 from amzigo_pipelines.retention.subjects import SubjectError
 from amzigo_pipelines.retention.sweep import sweep
 
@@ -222,3 +225,43 @@ def test_a_sweep_after_an_erasure_is_verified(platform: Platform) -> None:
     assert report.certificate is not None
     assert people(platform)["orders"] == {"333-B"}
     assert len(verify_chain(platform)) == 2
+
+
+def test_a_disk_that_refuses_deletes_is_told_and_mended_by_the_next_run(
+    platform: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = erasures.receive_buyer(platform, SELLER, email=ANNA, actor="tester").request
+    erasures.approve(platform, request.request_id, "tester")
+    unlink = Path.unlink
+
+    def refusing(path: Path, missing_ok: bool = False) -> None:
+        if path.suffix == ".parquet" and not path.name.startswith(".tmp-"):
+            raise PermissionError(13, "Permission denied")
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", refusing)
+        with pytest.raises(ErasureUnverified, match="could not be unlinked"):
+            erase(platform, request.request_id, publish=no_publish, actor="tester")
+    # Unreadable it is all the same.
+    assert people(platform)["orders"] == OTHERS
+    assert erasures.get(platform, request.request_id).state is State.RUNNING
+    assert erase(platform, request.request_id, publish=no_publish, actor="tester").state is State.CERTIFIED
+    assert set(lake_bytes(platform)) == {file.path for file in platform.lake.files()}
+
+
+def test_a_full_disk_changes_nothing(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    request = erasures.receive_buyer(platform, SELLER, email=ANNA, actor="tester").request
+    erasures.approve(platform, request.request_id, "tester")
+    before = lake_bytes(platform)
+
+    def full(sink: ParquetSink) -> tuple[int, str]:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ParquetSink, "finish", full)
+        with pytest.raises(LakeWriteError, match="free space"):
+            erase(platform, request.request_id, publish=no_publish, actor="tester")
+    assert lake_bytes(platform) == before
+    assert people(platform)["orders"] == EVERYONE
+    assert erase(platform, request.request_id, publish=no_publish, actor="tester").state is State.CERTIFIED

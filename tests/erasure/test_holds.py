@@ -41,7 +41,10 @@ def test_held_rows_outlive_their_death_in_the_vault_alone(platform: Platform) ->
     hold = holds.add(platform, anna(platform), TERMS, actor="tester")
     day = DAY + timedelta(days=40)
     move(platform, day)
-    sweep(platform, as_of=day)
+    sweep(platform, as_of=day, confirmed=[SELLER, OTHER])
+    (certificate,) = verify_chain(platform)
+    named = {one["seller"]: one.get("kept_under_legal_holds") for one in certificate.body["sellers"]}
+    assert named == {SELLER: [{"hold": hold.hold_id, "until": END.isoformat()}], OTHER: None}
     assert people(platform)["orders"] == set()
     assert held(platform, hold) == {
         "orders": {"111-A", "333-A"},
