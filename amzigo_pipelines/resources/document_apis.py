@@ -30,11 +30,13 @@ class Outcome:
         state: DONE, CANCELLED or FATAL.
         document_id: where DONE and there is data.
         next_token: where DONE and there are further pages.
+        ended_at: when Amazon was done with it, if it says so.
     """
 
     state: State
     document_id: str | None = None
     next_token: str | None = None
+    ended_at: datetime | None = None
 
 
 class DocumentApi(Protocol):
@@ -102,7 +104,10 @@ class ReportsApi:
         document_id = answer.get("reportDocumentId")
         if state is State.DONE and not isinstance(document_id, str):
             raise BadAnswer(asked, "the report is DONE but names no document")
-        return None if state is None else Outcome(state, document_id if state is State.DONE else None)
+        if state is None:
+            return None
+        ended_at = instant_of(answer.get("processingEndTime"))
+        return Outcome(state, document_id if state is State.DONE else None, ended_at=ended_at)
 
     def like(self, partner: SellingPartner, order: ReportOrder, since: datetime) -> list[str]:
         """By `getReports`."""
@@ -135,7 +140,7 @@ class DataKioskApi:
         ).payload
         state = _state_of(asked, answer)
         if state is not State.DONE:
-            return None if state is None else Outcome(state)
+            return None if state is None else Outcome(state, ended_at=instant_of(answer.get("processingEndTime")))
         document_id, pagination = answer.get("dataDocumentId"), answer.get("pagination") or {}
         next_token = pagination.get("nextToken") if isinstance(pagination, dict) else pagination
         if not isinstance(document_id, str | None) or not isinstance(next_token, str | None):

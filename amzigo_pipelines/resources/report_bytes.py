@@ -28,6 +28,7 @@ def gunzip(asked: Asked, chunks: Iterable[bytes]) -> Iterator[bytes]:
     """
     member = zlib.decompressobj(wbits=31)
     is_open = False  # within a member
+    is_gzip = False  # nothing at all is no gzip either
     for chunk in chunks:
         while chunk:
             if not is_open:
@@ -35,6 +36,7 @@ def gunzip(asked: Asked, chunks: Iterable[bytes]) -> Iterator[bytes]:
                 if not chunk:
                     break
                 member, is_open = zlib.decompressobj(wbits=31), True
+                is_gzip = True
             try:
                 # In bounded pieces: a few bytes may stand for a thousand times as many.
                 data = member.decompress(chunk, _PIECE_BYTES)
@@ -44,7 +46,7 @@ def gunzip(asked: Asked, chunks: Iterable[bytes]) -> Iterator[bytes]:
                 yield data
             chunk = member.unused_data if member.eof else member.unconsumed_tail
             is_open = not member.eof
-    if is_open:
+    if is_open or not is_gzip:
         raise DownloadFailed(asked, "the report's compressed content ends in the middle: try again")
 
 

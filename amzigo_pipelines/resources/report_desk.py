@@ -278,13 +278,15 @@ class ReportDesk:
         if outcome is None:
             return False
         now = self._clock.now()
+        # It may have come to nothing hours ago, while nobody looked: from then on the cooldown counts.
+        ended_at = min(now, max(request.asked_at, outcome.ended_at or now))
         self._ledger.finish(
             request,
             outcome.state,
             now,
             document_id=outcome.document_id,
             next_token=outcome.next_token,
-            retry_at=None if outcome.state is State.DONE else now + _cooldown(order),
+            retry_at=None if outcome.state is State.DONE else ended_at + _cooldown(order),
         )
         return True
 

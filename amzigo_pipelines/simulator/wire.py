@@ -51,7 +51,8 @@ class WireAnswer:
         if kind == "reset":
             await _cut(scope, reset=True)
             return
-        body = self._answer.body
+        # These have no body, whatever a fault would give them: HTTP forbids it.
+        body = b"" if self._answer.status in (204, 304) else self._answer.body
         headers = {"content-type": self._answer.content_type, "content-length": str(len(body)), **self._answer.headers}
         start: dict[str, Any] = {
             "type": "http.response.start",

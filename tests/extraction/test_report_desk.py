@@ -293,6 +293,18 @@ def test_one_report_that_does_not_come_holds_up_no_other(
     assert server.requests["createReport"] == 3
 
 
+@pytest.mark.parametrize("fate", ["fatal", "cancelled"])
+def test_a_report_that_came_to_nothing_while_nobody_looked_is_asked_for_again_at_once(
+    platform: Platform, server: SimulatorServer, fate: str
+) -> None:
+    server.faults.add("createReport", fate)
+    with platform.selling_partner(SELLER) as partner:
+        desk_of(platform).ask_ahead(partner, [order()])
+    pass_time(platform, server, timedelta(hours=5))
+    assert collect(platform, order())[0].report_id
+    assert server.requests["createReport"] == 2
+
+
 def test_a_report_that_amazon_forgot_is_asked_for_again(
     platform: Platform, server: SimulatorServer, simulator_with: Callable[..., SimulatorServer]
 ) -> None:
