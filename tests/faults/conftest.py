@@ -33,7 +33,9 @@ def world() -> World:
 
 @pytest.fixture(scope="session")
 def session_server(world: World) -> Iterator[SimulatorServer]:
-    with SimulatorServer(world, VirtualClock(NOW), SimulatorSettings(rate_scale=100_000)) as server:
+    # Reports are ready at once: waiting for them is tested elsewhere.
+    settings = SimulatorSettings(rate_scale=100_000, report_queue_s=0.0, report_work_s=0.0)
+    with SimulatorServer(world, VirtualClock(NOW), settings) as server:
         yield server
 
 
