@@ -39,9 +39,9 @@ def after_a_page(monkeypatch: pytest.MonkeyPatch, listing: str, happens: Callabl
     real = getattr(SellingPartner, listing)
     came = 0
 
-    def pages(self: SellingPartner, *arguments: Any) -> Iterator[Page]:
+    def pages(self: SellingPartner, *arguments: Any, **settings: Any) -> Iterator[Page]:
         nonlocal came
-        for page in real(self, *arguments):
+        for page in real(self, *arguments, **settings):
             yield page
             came += 1
             happens(came)
@@ -101,7 +101,7 @@ def test_inventory_page_tokens_live_30_seconds(
 def test_an_access_token_that_runs_out_again_and_again(
     simulator_with: Callable[..., SimulatorServer], tmp_path: Path, world: World
 ) -> None:
-    server = simulator_with(token_lifetime_s=0.5)
+    server = simulator_with(token_lifetime_s=0.95)
     platform = make_platform(tmp_path, server.url)
     for source in (ORDERS, INVENTORY, LISTINGS):
         extract(platform, source)
