@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks import commands, erasure, lake, orders
+from benchmarks import commands, erasure, lake, marts, orders
 
 
 def main() -> None:
@@ -30,6 +30,8 @@ def main() -> None:
     lake.main(["--repetitions", "7", "--small-files", "100"])
     print("\nErasing a buyer\n")
     erasure.main([])
+    print("\nMarts: a year from nothing, and one more day\n")
+    marts.main([])
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ import duckdb
 from amzigo_pipelines.assets.mart_lineage import Schema, column_lineage, with_personal_columns
 from amzigo_pipelines.assets.mart_parsing import Mart, MartError, parse_mart
 from amzigo_pipelines.catalog.registry import STORED
-from amzigo_pipelines.resources.duckdb_session import first_line, open_sealed_memory, quoted, text_literal
+from amzigo_pipelines.resources.duckdb_session import first_line, open_sealed_memory, text_literal
 from amzigo_pipelines.resources.staging import create_staging
 
 __all__ = ["Mart", "MartError", "check_marts", "in_order", "load_marts", "parse_mart", "tables_read"]
@@ -100,7 +100,7 @@ def _check(connection: duckdb.DuckDBPyConnection, mart: Mart, schema: Schema) ->
             connection.execute(f'CREATE TABLE changed."{mart.name}" AS FROM main."{mart.name}"')
             connection.execute(mart.upsert.affected)
             for table, column in mart.upsert.slices.items():
-                connection.execute(f"SELECT {quoted(column)} FROM {table}")
+                connection.execute(f"SELECT {column} FROM {table}")
     except duckdb.Error as error:
         raise MartError(f"{where} is refused by DuckDB: {first_line(error)}") from None
     if set(reads) != set(mart.reads):

@@ -12,7 +12,7 @@ spaces):
     -- @without dataset: a, b: reason     these columns are null while nothing of the dataset is there, and why
     -- @upsert key                        a column of the grain by which the mart is brought up to date, with
     -- @affected SELECT ...                 the values of it whose rows may differ after a change, and
-    -- @slice table: column                 the input column that holds the same values, one line an input
+    -- @slice table: column                 the column of an input, or what is made of it, that has the same values
 
 Of a mart with `@upsert`, a publish makes anew only the rows of affected values: the same SQL runs on inputs cut down to
 them by `@slice`. `@affected` may read the mart as it was, everything that the mart reads as it is now, and
@@ -44,7 +44,7 @@ class Upsert:
     Attributes:
         key: the column of the grain that picks rows.
         affected: a SELECT of the key's values whose rows may differ.
-        slices: by input (a mart, or `staging.<table>`) the column that holds the key's values.
+        slices: by input (a mart, or `staging.<table>`) the column, or expression, that has the key's values.
     """
 
     key: str

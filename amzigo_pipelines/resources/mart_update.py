@@ -157,9 +157,9 @@ def _upsert(connection: duckdb.DuckDBPyConnection, database: str, mart: Mart, up
     """Make a mart's affected rows anew; returns whether any differs from what it was."""
     table, key = _table(database, mart), quoted(upsert.key)
     fresh, difference = f"{_CHANGED}.fresh", f"{_CHANGED}.{quoted(mart.name)}"
-    connection.execute(
-        f"SET search_path = 'memory.main,memory.staging,memory.changed,{database}.main,{database}.staging'"
-    )
+    # Marts before staging, and `changed` last: a name without a schema is a mart.
+    schemas = ("memory.main", f"{database}.main", "memory.staging", f"{database}.staging", "memory.changed")
+    connection.execute(f"SET search_path = '{','.join(schemas)}'")
     with explained(mart):
         connection.execute(f"CREATE OR REPLACE TABLE {_CHANGED}.affected AS SELECT DISTINCT * FROM ({upsert.affected})")
         column = quoted(connection.execute(f"DESCRIBE {_CHANGED}.affected").fetchall()[0][0])
@@ -168,9 +168,14 @@ def _upsert(connection: duckdb.DuckDBPyConnection, database: str, mart: Mart, up
             source = f"{database}.{name if '.' in name else f'main.{name}'}"
             connection.execute(
                 f"CREATE VIEW {view} AS FROM {source} "
-                f"WHERE {quoted(upsert.slices[name])} IN (SELECT {column} FROM {_CHANGED}.affected)"
+                f"WHERE {upsert.slices[name]} IN (SELECT {column} FROM {_CHANGED}.affected)"
             )
-        connection.execute(f"CREATE OR REPLACE TABLE {fresh} AS {mart.sql}")
+        # Inputs that are read in full may bring rows of other values too, and these would be made of cut down ones.
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW remade AS {mart.sql}")
+        connection.execute(
+            f"CREATE OR REPLACE TABLE {fresh} AS FROM remade WHERE {key} IN (SELECT {column} FROM {_CHANGED}.affected)"
+        )
+        connection.execute("DROP VIEW remade")
         for view in views:
             connection.execute(f"DROP VIEW {view}")
         assert_grain(connection, mart, fresh)

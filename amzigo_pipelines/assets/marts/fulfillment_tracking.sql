@@ -6,6 +6,9 @@
 --
 -- @grain day, marketplace_id, fulfilled_by
 -- @reads orders
+-- @upsert day
+-- @affected SELECT ordered_on FROM changed.orders
+-- @slice orders: ordered_on
 -- @column day: Day of the order in the marketplace's own time zone.
 -- @column marketplace_id: Marketplace in which the orders were placed.
 -- @column fulfilled_by: AMAZON (FBA) or MERCHANT: the channel that ships them; 'unknown' where Amazon does not say.

@@ -71,6 +71,7 @@ paid AS (
         SUM(product_sales) FILTER (WHERE sales_class = 'sale') AS product_sales,
         SUM(units_ordered) FILTER (WHERE sales_class = 'sale') AS units
     FROM order_items
+    WHERE order_id IN (SELECT order_id FROM totals)
     GROUP BY ALL
 )
 SELECT

@@ -6,6 +6,11 @@
 --
 -- @grain month, marketplace_id, sku
 -- @reads order_items, returns
+-- @upsert month
+-- @affected SELECT CAST(DATE_TRUNC('month', ordered_on) AS DATE) FROM changed.order_items
+--   UNION SELECT CAST(DATE_TRUNC('month', ordered_on) AS DATE) FROM changed.returns
+--   UNION SELECT CAST(DATE_TRUNC('month', returned_on) AS DATE) FROM changed.returns
+-- @slice order_items: CAST(DATE_TRUNC('month', ordered_on) AS DATE)
 -- @column month: First day of the month, in the marketplace's own time zone.
 -- @column marketplace_id: Marketplace.
 -- @column sku: The seller's own identifier of the listing.

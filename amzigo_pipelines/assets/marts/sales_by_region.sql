@@ -6,6 +6,11 @@
 --
 -- @grain month, marketplace_id, currency, country, state
 -- @reads order_items, orders
+-- @upsert month
+-- @affected SELECT CAST(DATE_TRUNC('month', ordered_on) AS DATE) FROM changed.order_items
+--   UNION SELECT CAST(DATE_TRUNC('month', ordered_on) AS DATE) FROM changed.orders
+-- @slice order_items: CAST(DATE_TRUNC('month', ordered_on) AS DATE)
+-- @slice orders: CAST(DATE_TRUNC('month', ordered_on) AS DATE)
 -- @column month: First day of the month of the order, in the marketplace's own time zone.
 -- @column marketplace_id: Marketplace in which the orders were placed.
 -- @column currency: ISO 4217 currency of the amounts.

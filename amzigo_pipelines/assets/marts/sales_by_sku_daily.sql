@@ -87,4 +87,4 @@ SELECT
 FROM totals
 LEFT JOIN staging.currencies AS currencies USING (currency)
 LEFT JOIN staging.marketplace_facts AS marketplaces ON totals.marketplace_id = marketplaces.marketplace_id
-ORDER BY totals.day, totals.marketplace_id, totals.sku, totals.currency
+ORDER BY totals.day
