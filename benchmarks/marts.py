@@ -2,8 +2,8 @@
 
 Run `python -m benchmarks.marts [--orders 500000] [--days 365] [--skus 5000]`. The lake is filled by its own writer; the
 publishes run in processes of their own, so that their memory is theirs. The other side runs the very same SQL over
-plaintext Parquet files of the same rows into an unencrypted file. All people and products are made up, and all files are
-in a temporary folder that goes away.
+plaintext Parquet files of the same rows into an unencrypted file. All people and products are made up, and all files
+are in a temporary folder that goes away.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ themselves), how they are built and published (`resources/warehouse.py`), how Da
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from graphlib import CycleError, TopologicalSorter
 from importlib import resources
@@ -75,7 +75,8 @@ def check_marts(marts: Sequence[Mart]) -> list[Mart]:
         for name in STORED:
             connection.execute(f'CREATE TABLE changed."staging_{name}" AS FROM staging."{name}"')
         for mart in marts:
-            checked.append(_check(connection, mart, schema))
+            upserted = {earlier.name for earlier in checked if earlier.upsert is not None}
+            checked.append(_check(connection, mart, schema, upserted))
             schema["main"] = {**schema.get("main", {}), mart.name: dict(checked[-1].types)}
     return checked
 
@@ -89,7 +90,7 @@ def _schema(connection: duckdb.DuckDBPyConnection) -> Schema:
     return found
 
 
-def _check(connection: duckdb.DuckDBPyConnection, mart: Mart, schema: Schema) -> Mart:
+def _check(connection: duckdb.DuckDBPyConnection, mart: Mart, schema: Schema, upserted: Collection[str]) -> Mart:
     where = f"marts/{mart.name}.sql"
     try:
         reads = tables_read(connection, mart.sql)
@@ -106,6 +107,12 @@ def _check(connection: duckdb.DuckDBPyConnection, mart: Mart, schema: Schema) ->
     if set(reads) != set(mart.reads):
         said = ", ".join(sorted(mart.reads))
         raise MartError(f"{where} reads {', '.join(sorted(reads))}, but its @reads line says {said}")
+    if mart.upsert is not None:
+        whole = [name for name in mart.depends_on if name not in upserted]
+        if whole:
+            raise MartError(
+                f"{where} has @upsert and reads {whole[0]}, which has none: give it one, or leave it out here"
+            )
     types = {row[0]: row[1] for row in described}
     if list(types) != list(mart.columns):
         wrong = sorted(set(types) ^ set(mart.columns)) or ["the order"]

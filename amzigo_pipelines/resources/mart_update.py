@@ -132,23 +132,23 @@ def update_marts(
     """
     touched = {*changed, "staging.loaded_partitions"}
     connection.execute("CREATE SCHEMA memory.staging")
+    # Those by key read each other only, so they can all go first.
     for mart in marts:
-        is_touched = not touched.isdisjoint(mart.reads)
         if mart.upsert is not None:
-            if is_touched and _upsert(connection, database, mart, mart.upsert):
+            if touched.isdisjoint(mart.reads):
+                table = f"{_CHANGED}.{quoted(mart.name)}"
+                connection.execute(f"CREATE TABLE {table} AS FROM {_table(database, mart)} LIMIT 0")
+            elif _upsert(connection, database, mart, mart.upsert):
                 touched.add(mart.name)
-            elif not is_touched:
-                connection.execute(
-                    f"CREATE TABLE {_CHANGED}.{quoted(mart.name)} AS FROM {_table(database, mart)} LIMIT 0"
-                )
-        elif is_touched:
-            connection.execute(f"USE {quoted(database)}")
-            connection.execute("BEGIN")
-            build_mart(connection, mart)
-            connection.execute("COMMIT")
-            touched.add(mart.name)
     connection.execute(f"USE {quoted(database)}")
+    # One transaction: each commit waits for the disk.
+    connection.execute("BEGIN")
+    for mart in marts:
+        if mart.upsert is None and not touched.isdisjoint(mart.reads):
+            build_mart(connection, mart)
+            touched.add(mart.name)
     note_gaps(connection, marts)
+    connection.execute("COMMIT")
     connection.execute("USE memory")
     return {mart.name: count_rows(connection, _table(database, mart)) for mart in marts}
 
@@ -184,12 +184,14 @@ def _upsert(connection: duckdb.DuckDBPyConnection, database: str, mart: Mart, up
             f"CREATE TABLE {difference} AS (FROM {former} EXCEPT ALL FROM {fresh}) "
             f"UNION ALL (FROM {fresh} EXCEPT ALL FROM {former})"
         )
-        connection.execute("BEGIN")
-        connection.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {difference})")
-        connection.execute(f"INSERT INTO {table} FROM {fresh} WHERE {key} IN (SELECT {key} FROM {difference})")
-        connection.execute("COMMIT")
+        differs = count_rows(connection, difference) > 0
+        if differs:
+            connection.execute("BEGIN")
+            connection.execute(f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {difference})")
+            connection.execute(f"INSERT INTO {table} FROM {fresh} WHERE {key} IN (SELECT {key} FROM {difference})")
+            connection.execute("COMMIT")
         connection.execute(f"DROP TABLE {fresh}")
-    return count_rows(connection, difference) > 0
+    return differs
 
 
 def _table(database: str, mart: Mart) -> str:

@@ -99,6 +99,40 @@ def test_sql_that_does_other_things_than_declared_is_refused(sql: str, says: str
         check_marts([parse_mart("some", GOOD.replace("SELECT order_id FROM staging.orders", sql))])
 
 
+UPSERT = "-- @upsert order_id\n-- @affected SELECT order_id FROM changed.{x}\n-- @slice {y}: order_id\n"
+
+
+@pytest.mark.parametrize(
+    ("lines", "says"),
+    [
+        (
+            UPSERT.format(x="staging_orders", y="staging.orders").replace("@upsert order_id", "@upsert day"),
+            "names a column of the grain",
+        ),
+        ("-- @upsert order_id\n", "needs @affected and @slice lines"),
+        (
+            UPSERT.format(x="staging_orders", y="staging.listings"),
+            "'staging.listings', which is not among what it reads",
+        ),
+        (UPSERT.format(x="nothing", y="staging.orders"), "refused by DuckDB"),
+        ("-- @without nothing: order_id: why\n", "write '-- @without dataset: column, column: why they are null'"),
+        ("-- @without listings: other: why\n", "@without names column 'other'"),
+    ],
+)
+def test_wrong_lines_on_updates_and_gaps_are_refused(lines: str, says: str) -> None:
+    with pytest.raises(MartError, match=says):
+        check_marts([parse_mart("some", GOOD.replace("-- @column", lines + "-- @column", 1))])
+
+
+def test_a_mart_that_follows_by_key_reads_only_such(marts: list[Mart]) -> None:
+    base = parse_mart("base", GOOD)
+    text = GOOD.replace("staging.orders", "base").replace(
+        "-- @column", UPSERT.format(x="staging_orders", y="base") + "-- @column"
+    )
+    with pytest.raises(MartError, match="has @upsert and reads base, which has none"):
+        check_marts([base, parse_mart("some", text)])
+
+
 def test_missing_and_circular_marts_are_refused() -> None:
     a = parse_mart("a", GOOD.replace("@reads staging.orders", "@reads b"))
     b = parse_mart("b", GOOD.replace("@reads staging.orders", "@reads a"))
