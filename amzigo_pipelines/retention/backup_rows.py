@@ -1,7 +1,7 @@
 """Rows of the control database as they stand in a backup: which tables, and values as JSON and back.
 
-Belongs here: what of the books goes into a backup. Does not belong here: key material (`backups.py` hands it over
-apart, under each owner's key) and the archive (`resources/archive.py`).
+Belongs here: what of the books goes into a backup. Does not belong here: key material (`backup_contents.py` hands it
+over apart, under each owner's key) and the archive (`resources/archive.py`).
 
 A table that somebody adds is in the backup unless it is named here: the control database holds no PII, ever.
 """

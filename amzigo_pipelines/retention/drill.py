@@ -30,7 +30,8 @@ from amzigo_pipelines.resources.locks import exclusive
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.schema import restore_drills
 from amzigo_pipelines.resources.statements import next_number
-from amzigo_pipelines.retention.backups import Amount, amounts_from_json, newest_backup
+from amzigo_pipelines.retention.backup_contents import Amount, amounts_from_json
+from amzigo_pipelines.retention.backups import newest_backup
 from amzigo_pipelines.retention.restore import RestoreReport, restore
 
 if TYPE_CHECKING:

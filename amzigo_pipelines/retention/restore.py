@@ -34,7 +34,7 @@ from amzigo_pipelines.resources.keks import KekPurpose, KekStore
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.roles import acting_user
 from amzigo_pipelines.resources.steps import OnStep, no_step
-from amzigo_pipelines.retention.backups import CONTROL, LATE, Amount
+from amzigo_pipelines.retention.backup_contents import CONTROL, LATE, Amount
 from amzigo_pipelines.retention.restore_parts import restore_control, restore_late, restore_seller
 
 MARKER = ".restoring"

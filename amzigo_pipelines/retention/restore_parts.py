@@ -30,8 +30,8 @@ from amzigo_pipelines.resources.lake_files import CURRENT, LakeDamaged, LakeFile
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.schema import data_keys, installation, kek_versions, lake_files, partitions, reports
 from amzigo_pipelines.resources.wrapping import KekRing, key_context
+from amzigo_pipelines.retention.backup_contents import FAMILIES, KEY_CLASSES, Amount
 from amzigo_pipelines.retention.backup_rows import from_json, table_named
-from amzigo_pipelines.retention.backups import FAMILIES, KEY_CLASSES, Amount
 
 Records = Iterator[tuple[dict[str, Any], Body]]
 
