@@ -37,6 +37,9 @@ RATE_SCALE = 10_000.0
 # Most days are caught up with in runs over a range; the last week is lived day by day, as the schedules would.
 CATCH_UP_DAYS = 10
 DAYS_ONE_BY_ONE = 7
+# Orders, stock and listings are there for every day. The last night brings all other datasets, with so many days before
+# it: more would take longer than a newcomer waits, and shows nothing new.
+DAYS_OF_EVERYTHING = 15
 EXTRACT_AT = time_of_day(0, 30, tzinfo=UTC)
 MARKER = "demo"
 
@@ -121,7 +124,8 @@ def run_demo(*, days: int, orders_per_day: int) -> None:
             clock.set(datetime.combine(morning, EXTRACT_AT))
             move_clock(home.endpoint, clock.now())
             is_last = last == first_day + timedelta(days=days - 1)
-            tasks = _start_extraction(workers, platform, first, last, clock, first_day if is_last else None)
+            since = max(first_day, last - timedelta(days=DAYS_OF_EVERYTHING - 1)) if is_last else None
+            tasks = _start_extraction(workers, platform, first, last, clock, since)
             # Meanwhile, as on a real morning when the sweep takes longer: neither waits for the other.
             _sweep(runner, first, last, tally)
             orders = _finish_extraction(tasks, tally)
