@@ -17,6 +17,8 @@ from functools import cache
 
 from amzigo_pipelines.simulator.marketplaces import Marketplace
 
+# The first people of each seller and marketplace: early buyers come again most often, so canaries are met all the time.
+CANARIES = 3
 _STRIDE = 1009  # sellers interleave: person i of seller h has number i * _STRIDE + h
 _KANA = "アイウエオカキクケコサシスセソタチツテトナニヌネノハヒフヘホマミムメモヤユヨラリルレロワ"
 
@@ -33,7 +35,10 @@ _REGIONS: dict[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Person:
-    """A synthetic buyer or recipient. Every field but city, region and country identifies them."""
+    """A synthetic buyer or recipient. Every field but city, region and country identifies them.
+
+    A canary has a name that nobody else could have, and something in every field, so that each leak shows by it.
+    """
 
     number: int
     name: str
@@ -50,6 +55,7 @@ class Person:
     company: str
     tax_number: str
     instruction: str
+    is_canary: bool = False
 
     def strings(self) -> tuple[str, ...]:
         """The strings that identify this person and are long enough to search for (postal codes are not)."""
@@ -202,6 +208,9 @@ class People:
         name = _name(parts, mixed, self._japanese, number)
         last = parts.last[n // 7 % len(parts.last)]
         mail = _letters(_scatter(number, 36**10), 10, "0123456789abcdefghijklmnopqrstuvwxyz")
+        is_canary = index < CANARIES
+        if is_canary:
+            name = f"Canary Zzyzxwren-{number}"
         company = tax_number = ""
         if is_business:
             company = f"{parts.companies[n // 11 % len(parts.companies)]} No. {number}"
@@ -213,16 +222,17 @@ class People:
             email=f"synthetic{mail}@marketplace.amazon.{market.domain_suffix}",
             phone=_phone(market.country, number),
             address_line_1=_address_line(market.country, parts, n, number),
-            address_line_2=f"{last} House, Unit {number}" if n % 5 == 0 else "",
-            address_line_3=f"c/o {last}, Floor {number}" if n % 43 == 0 else "",
+            address_line_2=f"{last} House, Unit {number}" if n % 5 == 0 or is_canary else "",
+            address_line_3=f"c/o {last}, Floor {number}" if n % 43 == 0 or is_canary else "",
             city=parts.cities[n // 3 % len(parts.cities)],
-            district=f"{last} District {number}" if n % 17 == 0 else "",
+            district=f"{last} District {number}" if n % 17 == 0 or is_canary else "",
             region=_REGIONS[market.country][n // 13 % len(_REGIONS[market.country])],
             postal_code=_postal_code(market.country, n),
             country=market.country,
             company=company,
             tax_number=tax_number,
-            instruction=f"Leave it with {last} at number {number}, please" if n % 9 == 0 else "",
+            instruction=f"Leave it with {last} at number {number}, please" if n % 9 == 0 or is_canary else "",
+            is_canary=is_canary,
         )
 
 

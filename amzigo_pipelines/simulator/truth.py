@@ -224,6 +224,15 @@ def people(world: World, seller_id: str, now: datetime) -> list[str]:
     return sorted(out)
 
 
+def canaries(world: World, seller_id: str, now: datetime) -> dict[str, list[str]]:
+    """Orders of a seller's canaries (`people.CANARIES`) by an instant: order id -> their strings, as in `people`."""
+    return {
+        order.order_id: sorted({*order.buyer.strings(), *order.recipient.strings()})
+        for order, _ in _orders(world, seller_id, now)
+        if order.buyer.is_canary
+    }
+
+
 def _orders(world: World, seller_id: str, now: datetime) -> list[tuple[Order, int]]:
     epoch = int(now.timestamp())
     found = ((order, order.version_at(epoch)) for order in world.seller(seller_id, now).orders)
