@@ -154,7 +154,7 @@ class ControlDatabase:
             check_same_thread=False,
         )
         try:
-            # DELETE and not WAL: in WAL mode an overwritten key stays readable in the -wal file (STACK.md).
+            # DELETE and not WAL: in WAL mode an overwritten key stays readable in the -wal file.
             connection.execute("PRAGMA journal_mode = DELETE")
             connection.execute("PRAGMA secure_delete = ON")
             connection.execute("PRAGMA synchronous = FULL")

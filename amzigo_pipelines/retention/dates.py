@@ -45,7 +45,7 @@ def expires_on_of(orders: pa.Table, now: datetime, period_days: int = PERIOD_DAY
     - UNFULFILLABLE and whatever Amazon may add: `created_at`.
 
     Null falls back to `created_at`. t is never earlier than `created_at` and never later than `now`; where both can't
-    be (an order from the future), `now` wins. See DESIGN.md, "The retention clock".
+    be (an order from the future), `now` wins.
 
     Args:
         orders: rows of the dataset `orders`; only created_at, last_updated_at, status, first_shipped_at and

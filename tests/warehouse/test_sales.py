@@ -1,4 +1,4 @@
-"""The rules of METRICS.md on sales, each with numbers worked out by hand."""
+"""The rules about sales, each with numbers worked out by hand."""
 
 from __future__ import annotations
 
