@@ -34,12 +34,12 @@ from amzigo_pipelines.retention.automation import job_name
 from amzigo_pipelines.simulator.world import demo_config
 
 RATE_SCALE = 10_000.0
-# Most days are caught up with in runs over a range; the last week is lived day by day, as the schedules would.
-CATCH_UP_DAYS = 10
-DAYS_ONE_BY_ONE = 7
+# Most days are caught up with in runs over a range; the last two are lived one by one, as the schedules would.
+CATCH_UP_DAYS = 15
+DAYS_ONE_BY_ONE = 2
 # Orders, stock and listings are there for every day. The last night brings all other datasets, with so many days before
 # it: more would take longer than a newcomer waits, and shows nothing new.
-DAYS_OF_EVERYTHING = 15
+DAYS_OF_EVERYTHING = 8
 EXTRACT_AT = time_of_day(0, 30, tzinfo=UTC)
 MARKER = "demo"
 

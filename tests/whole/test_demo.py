@@ -124,7 +124,8 @@ def test_what_is_past_its_date_is_gone_and_nothing_else(demo: Demo) -> None:
 
 def test_every_certificate_holds(demo: Demo) -> None:
     checked = verify_chain(demo.platform)
-    assert len(checked) >= 7
+    # One for each of the chapters in which something died: the second, the third and the last two days.
+    assert len(checked) == 4
     assert len(list(demo.platform.home.certificate_dir.glob("*.json"))) == len(checked)
 
 
