@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -22,11 +22,24 @@ import pyarrow.dataset as ds
 from amzigo_pipelines.assets.extraction.flatten import FlatOrders
 from amzigo_pipelines.assets.extraction.near_due import append_again, asked_again
 from amzigo_pipelines.assets.extraction.order_lines import Scattered, flat_orders, gathered
-from amzigo_pipelines.assets.extraction.order_rows import IMPERSONAL_SECTIONS, at_the_api, taken
-from amzigo_pipelines.assets.extraction.reports import UNCONFIRMED
-from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionResult, results_of, window_of
+from amzigo_pipelines.assets.extraction.order_rows import (
+    IMPERSONAL_SECTIONS,
+    append_orders,
+    at_the_api,
+    taken,
+    window_told,
+)
+from amzigo_pipelines.assets.extraction.report_rows import drift_told
+from amzigo_pipelines.assets.extraction.reports import UNCONFIRMED, cancelled_told
+from amzigo_pipelines.assets.extraction.results import (
+    Extraction,
+    ExtractionResult,
+    local_midnight,
+    results_of,
+    window_of,
+)
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
-from amzigo_pipelines.catalog.model import UNCLASSIFIED, RetentionClass
+from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.order_report import COOLDOWN, LEFT_OUT, MOST_DAYS, OPTIONAL, REPORT_TYPE, REQUIRED, USED
 from amzigo_pipelines.catalog.orders import ORDERS
@@ -37,7 +50,7 @@ from amzigo_pipelines.resources.reports import Report, report_table
 from amzigo_pipelines.resources.retries import Retries
 from amzigo_pipelines.resources.spapi import PERSONAL_SECTIONS
 from amzigo_pipelines.resources.spapi_errors import Asked, BadRequest, ReportDeferred, ReportNotTabular
-from amzigo_pipelines.retention.dates import earliest_pii_day, expires_on_of
+from amzigo_pipelines.retention.dates import earliest_pii_day
 
 _DOWNLOAD_ATTEMPTS = 4
 _DOWNLOAD_TIME_LIMIT_S = 600.0
@@ -91,23 +104,19 @@ def _windows(days: Sequence[date]) -> list[Sequence[date]]:
 
 def _orders(extraction: Extraction, window: Sequence[date]) -> list[ReportOrder]:
     """One report a region: in many accounts it has the region's orders whichever marketplace is asked for."""
-    regions: dict[str, tuple[str, ...]] = {}
-    for marketplace_id in extraction.partner.marketplace_ids:
-        region = MARKETPLACES[marketplace_id].region
-        regions[region] = (*regions.get(region, ()), marketplace_id)
     return [
         ReportOrder(
             report_type=REPORT_TYPE,
             marketplace_ids=marketplace_ids,
-            start=_midnight(window[0]),
+            start=local_midnight(window[0], "UTC"),
             # Both edges are inclusive; Amazon's instants here are whole seconds.
-            end=_midnight(window[-1] + timedelta(days=1)) - timedelta(seconds=1),
+            end=local_midnight(window[-1] + timedelta(days=1), "UTC") - timedelta(seconds=1),
             options=(),
             cooldown=COOLDOWN,
             fresh_for=_FRESH_FOR,
             not_before=None,
         )
-        for marketplace_ids in regions.values()
+        for marketplace_ids in extraction.partner.regions.values()
     ]
 
 
@@ -119,11 +128,7 @@ def _extract_window(extraction: Extraction, window: Sequence[date], reason: str)
             bulk.reports.append(outcome)
         else:
             _refuse_contradiction(extraction, window, order, outcome)
-            countries = ", ".join(MARKETPLACES[m].country for m in order.marketplace_ids)
-            bulk.unconfirmed.append(
-                f"empty, unconfirmed: Amazon cancelled the report for {countries}, so there is no data or it was asked "
-                f"for too soon; it is asked for again after {outcome.retry_at:%Y-%m-%d %H:%M} UTC"
-            )
+            bulk.unconfirmed.append(cancelled_told(order, outcome))
     first_personal = earliest_pii_day(today(extraction.clock), extraction.pii_days)
     warnings: dict[date, list[str]] = {day: [] for day in window}
     for day in window:
@@ -145,7 +150,7 @@ def _extract_window(extraction: Extraction, window: Sequence[date], reason: str)
             writer.committed,
             extraction.partner,
             told,
-            _told(day),
+            window_told(*window_of(day, extraction.clock)),
             way=f"bulk report: {reason}",
             asked_again=bulk.again[day].orders.num_rows if day in bulk.again else 0,
         )
@@ -170,7 +175,7 @@ def _write(extraction: Extraction, bulk: _Bulk, reason: str) -> dict[date, LakeW
             }
             writers[day] = stack.enter_context(extraction.writer(day, [ORDERS, ORDER_ITEMS], of_day))
         for day, flat in bulk.of_buyers.items():
-            _append(extraction, writers[day], flat)
+            append_orders(extraction, writers[day], flat)
             append_again(extraction, writers[day], bulk.again[day])
         for report in bulk.reports:
             try:
@@ -190,13 +195,7 @@ def _flat(extraction: Extraction, report: Report, bulk: _Bulk) -> Iterator[FlatO
             yield gathered(table.batches(), market)
         else:
             yield from flat_orders(table.batches(), market)
-        if unknown := sorted(table.drift.unknown):
-            bulk.drift.add(
-                f"new columns that nobody has classified yet: {', '.join(unknown)}; their values are kept encrypted as "
-                f"PII in the column '{UNCLASSIFIED}': add them to the catalog"
-            )
-        if missing := sorted(set(table.drift.missing) - OPTIONAL - set(LEFT_OUT)):
-            bulk.drift.add(f"columns that Amazon does not send any more: {', '.join(missing)}; they are empty")
+        bulk.drift.update(drift_told(table.drift.unknown, set(table.drift.missing) - OPTIONAL - set(LEFT_OUT)))
 
 
 def _by_day(extraction: Extraction, flat: FlatOrders, bulk: _Bulk, writers: dict[date, LakeWriter]) -> None:
@@ -215,15 +214,8 @@ def _by_day(extraction: Extraction, flat: FlatOrders, bulk: _Bulk, writers: dict
         own = flat if pc.all(mask).as_py() else taken(flat, mask)
         if day not in bulk.of_buyers:
             own = _without_pii(own)
-        _append(extraction, writers[day], own)
-
-
-def _append(extraction: Extraction, writer: LakeWriter, flat: FlatOrders) -> None:
-    if not flat.orders.num_rows:
-        return
-    expires_on = expires_on_of(flat.orders, extraction.clock.now(), extraction.pii_days)
-    writer.append(ORDERS, flat.orders, expires_on)
-    writer.append(ORDER_ITEMS, flat.items, expires_on.take(flat.parents))
+        if own.orders.num_rows:
+            append_orders(extraction, writers[day], own)
 
 
 def _without_pii(flat: FlatOrders) -> FlatOrders:
@@ -249,12 +241,3 @@ def _refuse_contradiction(
             "stay as they are",
             outcome.retry_at,
         )
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)
-
-
-def _told(day: date) -> str:
-    start = _midnight(day)
-    return f"{start:%Y-%m-%dT%H:%M:%SZ} <= last update < {start + timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"

@@ -10,22 +10,20 @@ its own, later date; the older version keeps its own and dies on it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from amzigo_pipelines.assets.extraction.flatten import FlatOrders
-from amzigo_pipelines.assets.extraction.order_rows import IMPERSONAL_SECTIONS, flat_orders_of
+from amzigo_pipelines.assets.extraction.order_rows import IMPERSONAL_SECTIONS, append_orders, flat_orders_of
 from amzigo_pipelines.assets.extraction.results import Extraction
 from amzigo_pipelines.catalog.model import DATE, INSTANT
-from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.lake_writer import LakeWriter
 from amzigo_pipelines.resources.spapi import PERSONAL_SECTIONS
-from amzigo_pipelines.retention.dates import BEFORE_SHIPPING, earliest_pii_day, expires_on_of
+from amzigo_pipelines.retention.dates import BEFORE_SHIPPING, earliest_pii_day
 
 DAYS_BEFORE = 5
 """So many days before its date an order is asked for again, each night until it is shipped or answered."""
@@ -58,15 +56,12 @@ def append_again(extraction: Extraction, writer: LakeWriter, again: FlatOrders) 
     """Write orders that were asked for again, with the date that the present moment proves."""
     if not again.orders.num_rows:
         return
-    now = extraction.clock.now()
     updated = again.orders["last_updated_at"]
     still = pc.fill_null(pc.is_in(again.orders["status"], pa.array(BEFORE_SHIPPING)), False)
-    proven = pc.if_else(still, pa.scalar(now, INSTANT), updated)
+    proven = pc.if_else(still, pa.scalar(extraction.clock.now(), INSTANT), updated)
     place = again.orders.schema.get_field_index("last_updated_at")
     dated = again.orders.set_column(place, again.orders.schema.field(place), proven)
-    expires_on = expires_on_of(dated, now, extraction.pii_days)
-    writer.append(ORDERS, again.orders, expires_on)
-    writer.append(ORDER_ITEMS, again.items, expires_on.take(again.parents))
+    append_orders(extraction, writer, again, dated)
 
 
 def near_due(extraction: Extraction, day: date) -> list[tuple[str, str | None]]:
@@ -77,25 +72,20 @@ def near_due(extraction: Extraction, day: date) -> list[tuple[str, str | None]]:
     stored = extraction.lake.scan(ORDERS, extraction.partner.seller_id, days)
     if stored is None:
         return []
-    columns = ["order_id", "marketplace_id", "status", "last_updated_at", "created_at", "day"]
-    versions = stored.to_table(columns=columns).sort_by([("last_updated_at", "ascending"), ("day", "ascending")])
-    newest: dict[str, tuple[str | None, str | None, date]] = {}
-    for order_id, market, status, known_on in zip(
-        *(versions[name].to_pylist() for name in ("order_id", "marketplace_id", "status")),
-        _known_on(versions),
-        strict=True,
-    ):
-        newest[order_id] = (market, status, known_on)
-    dies_by = now_on + timedelta(days=DAYS_BEFORE - extraction.pii_days)
-    return sorted(
-        (order_id, market)
-        for order_id, (market, status, known_on) in newest.items()
-        if status in BEFORE_SHIPPING and known_on <= dies_by
-    )
+    versions = stored.to_table(columns=["order_id", "marketplace_id", "status", "last_updated_at", "day"])
+    dies_by = pa.scalar(now_on + timedelta(days=DAYS_BEFORE - extraction.pii_days), DATE)
+    known_on = _known_on(versions)
+    is_due = pc.and_(pc.is_in(versions["status"], pa.array(BEFORE_SHIPPING)), pc.less_equal(known_on, dies_by))
+    # Few are; only of those it matters which version is the newest.
+    of_due = pc.is_in(versions["order_id"], versions["order_id"].filter(is_due).combine_chunks())
+    versions = versions.append_column("is_due", is_due).filter(of_due)
+    versions = versions.sort_by([("last_updated_at", "ascending"), ("day", "ascending")])
+    ids, markets, due = (versions[name].to_pylist() for name in ("order_id", "marketplace_id", "is_due"))
+    newest = {order_id: (market, is_) for order_id, market, is_ in zip(ids, markets, due, strict=True)}
+    return sorted((order_id, market) for order_id, (market, is_) in newest.items() if is_)
 
 
-def _known_on(versions: pa.Table) -> Iterable[date]:
+def _known_on(versions: pa.Table) -> pa.ChunkedArray:
     """The day on which each version was known not to be delivered: of its last update, or of being asked again."""
     updated = versions["last_updated_at"].cast(pa.timestamp("us")).cast(DATE, safe=False)
-    known: list[date] = pc.max_element_wise(updated, versions["day"]).to_pylist()
-    return known
+    return pc.max_element_wise(updated, versions["day"])

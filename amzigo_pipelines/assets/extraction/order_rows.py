@@ -20,8 +20,10 @@ from amzigo_pipelines.catalog.model import INSTANT
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.resources.collection import collection_paused
+from amzigo_pipelines.resources.lake_writer import LakeWriter
 from amzigo_pipelines.resources.spapi import PERSONAL_SECTIONS
 from amzigo_pipelines.resources.spapi_pages import Page
+from amzigo_pipelines.retention.dates import expires_on_of
 
 # TAX, PAYMENT, EXPENSE and FULFILLMENT_ORDERS are never asked for, see the catalog.
 IMPERSONAL_SECTIONS = ("PROCEEDS", "PROMOTION", "CANCELLATION", "FULFILLMENT", "PACKAGES")
@@ -71,6 +73,28 @@ def at_the_api(
 def flat_orders_of(orders: list[dict[str, Any]], key: bytes) -> FlatOrders:
     """Orders as `getOrder` gave them, one by one."""
     return _joined([_flat(orders, key)])
+
+
+def window_told(start: datetime, end: datetime) -> str:
+    """What time a day's orders cover, as text."""
+    return f"{start:%Y-%m-%dT%H:%M:%SZ} <= last update < {end:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def append_orders(
+    extraction: Extraction, writer: LakeWriter, flat: FlatOrders, dated_by: pa.Table | None = None
+) -> None:
+    """Write orders and their items, each with the date of death that the retention clock gives the order.
+
+    Args:
+        extraction: what it works with.
+        writer: of a day's `orders` and `order_items`.
+        flat: what is written.
+        dated_by: the same orders with what is known of them besides, for the clock to look at; `flat` itself when None.
+    """
+    orders = flat.orders if dated_by is None else dated_by
+    expires_on = expires_on_of(orders, extraction.clock.now(), extraction.pii_days)
+    writer.append(ORDERS, flat.orders, expires_on)
+    writer.append(ORDER_ITEMS, flat.items, expires_on.take(flat.parents))
 
 
 def _at_most(pages: Iterable[Page], most: int | None) -> Iterator[Page]:

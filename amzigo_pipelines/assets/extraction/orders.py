@@ -15,7 +15,13 @@ from itertools import groupby
 
 from amzigo_pipelines.assets.extraction.bulk_orders import extract_bulk, reports_of
 from amzigo_pipelines.assets.extraction.near_due import append_again, asked_again
-from amzigo_pipelines.assets.extraction.order_rows import IMPERSONAL_SECTIONS, MoreOrdersThanAtOnce, at_the_api
+from amzigo_pipelines.assets.extraction.order_rows import (
+    IMPERSONAL_SECTIONS,
+    MoreOrdersThanAtOnce,
+    append_orders,
+    at_the_api,
+    window_told,
+)
 from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionResult, results_of, window_of
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
@@ -23,7 +29,7 @@ from amzigo_pipelines.catalog.rates import RATES
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.report_desk import ReportOrder
 from amzigo_pipelines.resources.spapi import ORDERS_PER_PAGE, PERSONAL_SECTIONS
-from amzigo_pipelines.retention.dates import earliest_pii_day, expires_on_of
+from amzigo_pipelines.retention.dates import earliest_pii_day
 
 MOST_AT_ONCE = int(RATES["searchOrders"].burst) * ORDERS_PER_PAGE
 """Orders that Amazon gives without a wait: the burst of `searchOrders`, 2,000."""
@@ -79,8 +85,7 @@ def way_of(extraction: Extraction, day: date) -> str:
 
 
 def _by_api(extraction: Extraction, day: date) -> list[ExtractionResult]:
-    start, end = window_of(day, extraction.clock)
-    window = f"{start:%Y-%m-%dT%H:%M:%SZ} <= last update < {end:%Y-%m-%dT%H:%M:%SZ}"
+    window = window_told(*window_of(day, extraction.clock))
     origin = {
         "operation": "searchOrders 2026-01-01",
         "window": window,
@@ -89,9 +94,7 @@ def _by_api(extraction: Extraction, day: date) -> list[ExtractionResult]:
     }
     with extraction.writer(day, [ORDERS, ORDER_ITEMS], origin) as writer:
         flat, warnings = at_the_api(extraction, day, most=MOST_AT_ONCE)
-        expires_on = expires_on_of(flat.orders, extraction.clock.now(), extraction.pii_days)
-        writer.append(ORDERS, flat.orders, expires_on)
-        writer.append(ORDER_ITEMS, flat.items, expires_on.take(flat.parents))
+        append_orders(extraction, writer, flat)
         again = asked_again(extraction, day, flat.orders["order_id"])
         append_again(extraction, writer, again)
     return results_of(

@@ -8,7 +8,7 @@ are (`reports.py`).
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from datetime import date, datetime, timedelta
 
 import pyarrow as pa
@@ -40,6 +40,19 @@ from amzigo_pipelines.retention.dates import CLOCK_COLUMNS, earliest_pii_day, ex
 _SEPARATOR = "\x1f"
 
 DayRows = tuple[date, pa.Table, pa.Array | None]
+
+
+def drift_told(unknown: Iterable[str], missing: Iterable[str]) -> list[str]:
+    """What a person should know of columns that came or went."""
+    found = []
+    if new := sorted(unknown):
+        found.append(
+            f"new columns that nobody has classified yet: {', '.join(new)}; their values are kept encrypted as PII in "
+            f"the column '{UNCLASSIFIED}': add them to the catalog"
+        )
+    if gone := sorted(missing):
+        found.append(f"columns that Amazon does not send any more: {', '.join(gone)}; they are empty")
+    return found
 
 
 class RowMaker:
@@ -90,13 +103,7 @@ class RowMaker:
     def warnings(self) -> list[str]:
         """What a person should know of the reports that were read."""
         found = self._answers.warnings() if self._answers is not None else []
-        if unknown := sorted(self._drift["unknown"]):
-            found.append(
-                f"new columns that nobody has classified yet: {', '.join(unknown)}; their values are kept encrypted as "
-                "PII in the column 'unclassified': add them to the catalog"
-            )
-        if missing := sorted(self._drift["missing"]):
-            found.append(f"columns that Amazon does not send any more: {', '.join(missing)}; they are empty")
+        found += drift_told(self._drift["unknown"], self._drift["missing"])
         if self._doubles:
             found.append(
                 f"{self._doubles} lines repeat another line's {', '.join(self._dataset.grain)}: the first stays"

@@ -172,7 +172,7 @@ def _extract_window(
     for commit in rows.commits:
         day = commit.day
         found = [*warnings.get(day, ()), *rows.warnings.get(day, ())]
-        found += [_cancelled(order, outcome) for order, outcome in collected.unconfirmed]
+        found += [cancelled_told(order, outcome) for order, outcome in collected.unconfirmed]
         yield from results_of([commit], extraction.partner, found, told[day])
 
 
@@ -274,12 +274,14 @@ def _refuse_contradiction(
         if stored.count_rows(filter=ds.field("marketplace_id").isin(order.marketplace_ids)):
             raise ReportDeferred(
                 Asked(seller_id, order.title),
-                f"{_cancelled(order, outcome)}; what was stored of {window[0]} to {window[-1]} before stays as it is",
+                f"{cancelled_told(order, outcome)}; "
+                f"what was stored of {window[0]} to {window[-1]} before stays as it is",
                 outcome.retry_at,
             )
 
 
-def _cancelled(order: ReportOrder, outcome: EmptyUnconfirmed) -> str:
+def cancelled_told(order: ReportOrder, outcome: EmptyUnconfirmed) -> str:
+    """What is told of a partition for which Amazon cancelled a report: neither data nor their absence is known."""
     countries = ", ".join(MARKETPLACES[m].country for m in order.marketplace_ids)
     what = (
         "query for {}, so it is not known whether there is data"
@@ -311,11 +313,7 @@ def _is_over(day: date, marketplace_ids: Iterable[str], now: datetime) -> bool:
 def _scopes(partner: SellingPartner, shape: ReportShape) -> list[tuple[str, ...]]:
     if not shape.is_for_account:
         return [(marketplace_id,) for marketplace_id in partner.marketplace_ids]
-    regions: dict[str, tuple[str, ...]] = {}
-    for marketplace_id in partner.marketplace_ids:
-        region = MARKETPLACES[marketplace_id].region
-        regions[region] = (*regions.get(region, ()), marketplace_id)
-    return list(regions.values())
+    return list(partner.regions.values())
 
 
 def _shape_of(dataset: Dataset) -> ReportShape:
