@@ -10,9 +10,9 @@ import dagster as dg
 from amzigo_pipelines.assets.extraction.assets import extraction_assets
 from amzigo_pipelines.assets.mart_assets import mart_assets
 from amzigo_pipelines.assets.mart_definitions import load_marts
-from amzigo_pipelines.automation import JOBS, SCHEDULES, SENSORS
-from amzigo_pipelines.backup_automation import BACKUP_JOBS, BACKUP_SCHEDULES
-from amzigo_pipelines.privacy_automation import PRIVACY_JOBS, PRIVACY_SCHEDULES, PRIVACY_SENSORS
+from amzigo_pipelines.automation.backups import BACKUP_JOBS, BACKUP_SCHEDULES
+from amzigo_pipelines.automation.pipeline import JOBS, SCHEDULES, SENSORS
+from amzigo_pipelines.automation.privacy import PRIVACY_JOBS, PRIVACY_SCHEDULES, PRIVACY_SENSORS
 from amzigo_pipelines.quality.checks import lake_checks
 from amzigo_pipelines.quality.erasure_checks import erasure_checks
 from amzigo_pipelines.quality.key_checks import key_checks

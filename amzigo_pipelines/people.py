@@ -1,7 +1,7 @@
 """Linking orders with buyers while their data lives: for services, and for `amzigo orders show`.
 
 Belongs here: the one door through which a buyer's data is read by order. Does not belong here: searching files
-(`resources/lake_search.py`), and any mart: none has personal data.
+(`resources/lake/search.py`), and any mart: none has personal data.
 
 Who may: the roles that may open PII keys. Every reading has a purpose and is written into the audit trail before the
 data is handed out. The answer is the data, or the sentence that it is gone and since when, also when a sweep destroys
@@ -24,11 +24,11 @@ from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.keks import KekPurpose
-from amzigo_pipelines.resources.lake_files import DESTROYED, LakeFile
-from amzigo_pipelines.resources.roles import check_may_open
-from amzigo_pipelines.resources.row_match import ORDER_COLUMN, RowMatch
-from amzigo_pipelines.resources.tombstones import erased_orders
+from amzigo_pipelines.resources.keys.keks import KekPurpose
+from amzigo_pipelines.resources.keys.roles import check_may_open
+from amzigo_pipelines.resources.lake.files import DESTROYED, LakeFile
+from amzigo_pipelines.resources.lake.row_match import ORDER_COLUMN, RowMatch
+from amzigo_pipelines.resources.lake.tombstones import erased_orders
 from amzigo_pipelines.retention.dates import CLOCK_COLUMNS, expires_on_of
 
 if TYPE_CHECKING:

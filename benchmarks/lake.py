@@ -28,15 +28,15 @@ from pyarrow.fs import LocalFileSystem
 from amzigo_pipelines.catalog.model import PERIOD_DAYS, RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.durability import sync_folder
 from amzigo_pipelines.resources.home import Home, Kind, create_home
-from amzigo_pipelines.resources.keks import KekStore
-from amzigo_pipelines.resources.keys import KeyStore
-from amzigo_pipelines.resources.lake import Lake
-from amzigo_pipelines.resources.lake_files import expires_on_of_partition
-from amzigo_pipelines.resources.lake_sink import ParquetSink
-from amzigo_pipelines.resources.lake_split import family_rows, split_pii
+from amzigo_pipelines.resources.keys.keks import KekStore
+from amzigo_pipelines.resources.keys.store import KeyStore
+from amzigo_pipelines.resources.lake.files import expires_on_of_partition
+from amzigo_pipelines.resources.lake.sink import ParquetSink
+from amzigo_pipelines.resources.lake.split import family_rows, split_pii
+from amzigo_pipelines.resources.lake.store import Lake
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 DAY = date(2026, 11, 22)

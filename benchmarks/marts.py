@@ -31,14 +31,14 @@ from amzigo_pipelines.assets.mart_definitions import load_marts
 from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources import staging
-from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.home import Home, Kind, create_home
-from amzigo_pipelines.resources.keks import KekStore
-from amzigo_pipelines.resources.keys import KeyStore
-from amzigo_pipelines.resources.lake import Lake
-from amzigo_pipelines.resources.mart_build import build_marts
-from amzigo_pipelines.resources.warehouse import Warehouse
+from amzigo_pipelines.resources.keys.keks import KekStore
+from amzigo_pipelines.resources.keys.store import KeyStore
+from amzigo_pipelines.resources.lake.store import Lake
+from amzigo_pipelines.resources.marts import staging
+from amzigo_pipelines.resources.marts.build import build_marts
+from amzigo_pipelines.resources.marts.warehouse import Warehouse
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SELLER = "ABENCHMARKSELLER"

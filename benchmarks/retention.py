@@ -28,12 +28,12 @@ from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.resources.control.schema import lake_files
 from amzigo_pipelines.resources.durability import sync_file
 from amzigo_pipelines.resources.home import Home, Kind
-from amzigo_pipelines.resources.keys import DataKey
-from amzigo_pipelines.resources.lake_files import CURRENT, LakeFile, file_path
+from amzigo_pipelines.resources.keys.store import DataKey
+from amzigo_pipelines.resources.lake.files import CURRENT, LakeFile, file_path
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import lake_files
 from amzigo_pipelines.retention.sweep import SweepReport, sweep
 from benchmarks.lake import made_up_orders
 

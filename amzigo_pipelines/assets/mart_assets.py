@@ -1,7 +1,7 @@
 """The mart assets: one a `.sql` file, partitioned by seller, all built in one step on one connection.
 
 Belongs here: how Dagster sees the marts. Does not belong here: what a mart says (`marts/*.sql`), how the files are read
-(`mart_definitions.py`) or built (`resources/warehouse.py`).
+(`mart_definitions.py`) or built (`resources/marts/warehouse.py`).
 """
 
 # No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.

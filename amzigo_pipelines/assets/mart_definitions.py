@@ -2,7 +2,8 @@
 
 Belongs here: which marts there are, and that their declarations fit their SQL. Does not belong here: what a file must
 declare and how (`mart_parsing.py`), where columns come from (`mart_lineage.py`), what the marts say (the files
-themselves), how they are built and published (`resources/warehouse.py`), how Dagster shows them (`mart_assets.py`).
+themselves), how they are built and published (`resources/marts/warehouse.py`), how Dagster shows them
+(`mart_assets.py`).
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ import duckdb
 from amzigo_pipelines.assets.mart_lineage import Schema, column_lineage, with_personal_columns
 from amzigo_pipelines.assets.mart_parsing import Mart, MartError, parse_mart
 from amzigo_pipelines.catalog.registry import STORED
-from amzigo_pipelines.resources.duckdb_session import first_line, open_sealed_memory, text_literal
-from amzigo_pipelines.resources.staging import create_staging
+from amzigo_pipelines.resources.marts.duckdb_session import first_line, open_sealed_memory, text_literal
+from amzigo_pipelines.resources.marts.staging import create_staging
 
 __all__ = ["Mart", "MartError", "check_marts", "in_order", "load_marts", "parse_mart", "tables_read"]
 

@@ -1,7 +1,7 @@
 """How assets are partitioned: by seller, and by day and seller.
 
 Belongs here: partition definitions and the keys made from them. Does not belong here: which days are asked for when
-(`automation.py`).
+(`automation/`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Amazon's facts about rates: how often it lets an operation be called.
 
 Belongs here: the published default of each operation that we call. Does not belong here: counting calls
-(`resources/rate_buckets.py`) and waiting (`resources/pacing.py`).
+(`resources/spapi/rate_buckets.py`) and waiting (`resources/spapi/pacing.py`).
 
 Source: "Usage Plan" in the description of each operation in Amazon's public models (github.com/amzn/selling-partner-
 api-models: orders_2026-01-01, fbaInventory, finances_2024-06-19, reports_2021-06-30). They are defaults: a seller's own

@@ -1,7 +1,7 @@
 # ruff: noqa: RUF001 -- Turkish has letters that look like Latin ones
 """What Amazon calls the columns of its reports in other languages, and the columns that nobody needs.
 
-Belongs here: facts about headers. Does not belong here: comparing them (`resources/report_headers.py` ignores case,
+Belongs here: facts about headers. Does not belong here: comparing them (`resources/reports/headers.py` ignores case,
 width, spaces, hyphens and underscores, so a spelling that differs in nothing else is not listed), and what a column
 means (each dataset's module).
 

@@ -1,6 +1,6 @@
 """Where sellers of a marketplace log in: the Seller Central that asks them for their consent.
 
-Belongs here: hosts. Does not belong here: the address of the consent page (`resources/authorisation.py`).
+Belongs here: hosts. Does not belong here: the address of the consent page (`resources/spapi/authorisation.py`).
 
 Source: "Seller Central URLs" in Amazon's SP-API documentation.
 """

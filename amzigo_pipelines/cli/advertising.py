@@ -12,7 +12,7 @@ from amzigo_pipelines.cli.output import say
 from amzigo_pipelines.cli.sellers import SellerRefused, ask_token, marketplace_id_of
 
 if TYPE_CHECKING:
-    from amzigo_pipelines.resources.ads import AdsProfile
+    from amzigo_pipelines.resources.ads.client import AdsProfile
     from amzigo_pipelines.resources.platform import Platform
     from amzigo_pipelines.resources.sellers import Seller
 
@@ -70,9 +70,9 @@ def _chosen(seller: Seller, text: str) -> tuple[str, str]:
 def _profiles(platform: Platform, seller: Seller, token: str, chosen: Mapping[str, str]) -> dict[str, str]:
     """By marketplace the profile to use: the chosen ones, else the only one that is the seller's there."""
     from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
-    from amzigo_pipelines.resources.ads import AdsPartner
-    from amzigo_pipelines.resources.ads_accounts import AdsAccount
-    from amzigo_pipelines.resources.ads_auth import ads_credentials_for, ads_endpoint_for
+    from amzigo_pipelines.resources.ads.accounts import AdsAccount
+    from amzigo_pipelines.resources.ads.auth import ads_credentials_for, ads_endpoint_for
+    from amzigo_pipelines.resources.ads.client import AdsPartner
 
     credentials, endpoint = ads_credentials_for(platform.home), ads_endpoint_for(platform.home)
     wanted = list(chosen) or list(seller.marketplace_ids)

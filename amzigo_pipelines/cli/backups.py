@@ -29,8 +29,8 @@ def backup(
 
     Example: amzigo backup --to /mnt/backups
     """
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.backups import BackupError, make_backup
     from amzigo_pipelines.retention.drill import run_drill
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.home import Kind
+from amzigo_pipelines.resources.keys.roles import RoleRefused
 from amzigo_pipelines.resources.platform import Platform, open_platform
-from amzigo_pipelines.resources.roles import RoleRefused
 
 # Below this a day's extraction of a busy seller may not fit.
 MIN_FREE_BYTES = 1_000_000_000
@@ -88,7 +88,7 @@ def _python() -> str:
 def _packages() -> str:
     import duckdb
 
-    from amzigo_pipelines.resources.duckdb_session import open_session
+    from amzigo_pipelines.resources.marts.duckdb_session import open_session
 
     with open_session(None) as connection:
         connection.execute("SELECT 1")
@@ -118,9 +118,9 @@ def _control(platform: Platform) -> str:
 
 
 def _keys(platform: Platform) -> str:
-    from amzigo_pipelines.resources.freezes import frozen_sellers
-    from amzigo_pipelines.resources.keys import purpose_of
-    from amzigo_pipelines.resources.roles import MAY_OPEN, role_of
+    from amzigo_pipelines.resources.control.freezes import frozen_sellers
+    from amzigo_pipelines.resources.keys.roles import MAY_OPEN, role_of
+    from amzigo_pipelines.resources.keys.store import purpose_of
 
     alive = platform.keys.alive()
     now_on = today(platform.clock)
@@ -138,7 +138,7 @@ def _keys(platform: Platform) -> str:
 
 
 def _key_ages(platform: Platform) -> str:
-    from amzigo_pipelines.resources.kek_status import LIVES_DAYS, kek_status
+    from amzigo_pipelines.resources.keys.kek_status import LIVES_DAYS, kek_status
 
     status = kek_status(platform)
     if wrong := [one for one in status if one.trouble]:
@@ -212,7 +212,7 @@ def _dagster(platform: Platform) -> str:
 
 def _endpoint(platform: Platform) -> str:
     if platform.home.kind is Kind.PRODUCTION:
-        from amzigo_pipelines.resources.spapi_auth import endpoint_for
+        from amzigo_pipelines.resources.spapi.auth import endpoint_for
 
         endpoint_for(platform.home)
         return "Amazon itself, which is asked by the first extraction"
@@ -223,8 +223,8 @@ def _endpoint(platform: Platform) -> str:
 
 
 def _client_secret(platform: Platform) -> str:
-    from amzigo_pipelines.resources.secret_rotation import LIVES_DAYS, WARN_FROM_DAY
-    from amzigo_pipelines.resources.spapi_auth import renewed_credentials
+    from amzigo_pipelines.resources.spapi.auth import renewed_credentials
+    from amzigo_pipelines.resources.spapi.secret_rotation import LIVES_DAYS, WARN_FROM_DAY
 
     if platform.home.is_simulators_client:
         return "the simulator's own, which never ends"

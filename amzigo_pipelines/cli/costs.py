@@ -32,8 +32,8 @@ def import_(
 
     Example: amzigo costs import costs.csv --seller ASYNTHETICNORTH1
     """
+    from amzigo_pipelines.resources.marts.product_costs import import_costs
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.product_costs import import_costs
 
     counts = import_costs(open_platform(), seller, file)
     if as_json:

@@ -1,7 +1,7 @@
 """`amzigo credentials`: where the application's client secret is kept, how old it is, exchanging it.
 
-Belongs here: what the commands say. Does not belong here: rotation itself (`resources/secret_rotation.py`). No command
-prints a secret.
+Belongs here: what the commands say. Does not belong here: rotation itself (`resources/spapi/secret_rotation.py`). No
+command prints a secret.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ def status(as_json: AsJson = False) -> None:
     Example: amzigo credentials status
     """
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.secret_rotation import LIVES_DAYS
-    from amzigo_pipelines.resources.spapi_auth import credentials_for
+    from amzigo_pipelines.resources.spapi.auth import credentials_for
+    from amzigo_pipelines.resources.spapi.secret_rotation import LIVES_DAYS
 
     platform = open_platform()
     credentials = credentials_for(platform.home)
@@ -65,7 +65,7 @@ def rotate(
     Example: amzigo credentials rotate
     """
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.secret_rotation import rotate_client_secret
+    from amzigo_pipelines.resources.spapi.secret_rotation import rotate_client_secret
 
     platform = open_platform()
     rotate_client_secret(platform.home, platform.client_secrets, platform.clock, float(wait), say)
@@ -85,7 +85,7 @@ def rotated(
     """
     from amzigo_pipelines.clock import today
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.spapi_auth import renewed_credentials
+    from amzigo_pipelines.resources.spapi.auth import renewed_credentials
 
     platform = open_platform()
     if on > today(platform.clock):

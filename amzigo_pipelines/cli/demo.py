@@ -17,6 +17,7 @@ from datetime import UTC, date, datetime, timedelta
 from datetime import time as time_of_day
 
 from amzigo_pipelines.assets.partitions import key_range_tags
+from amzigo_pipelines.automation.retention import job_name
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.cli import demo_worker
@@ -27,10 +28,9 @@ from amzigo_pipelines.cli.simulation import free_port, move_clock, running_simul
 from amzigo_pipelines.clock import SystemClock, VirtualClock, today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.home import Home, HomeError, Kind, home_path, load_home
-from amzigo_pipelines.resources.keys import KeyDead
-from amzigo_pipelines.resources.lake_files import DESTROYED
+from amzigo_pipelines.resources.keys.store import KeyDead
+from amzigo_pipelines.resources.lake.files import DESTROYED
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.retention.automation import job_name
 from amzigo_pipelines.simulator.world import demo_config
 
 RATE_SCALE = 10_000.0

@@ -34,8 +34,8 @@ def order(
 
     Example: amzigo erase order 902-3159896-1390916 --seller ASYNTHETICNORTH1
     """
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.erasures import receive_order
 
     received = receive_order(open_platform(), seller, order_id, actor=acting_user(), source=_source(from_amazon))
@@ -57,8 +57,8 @@ def buyer(
 
     Example: amzigo erase buyer --seller ASYNTHETICNORTH1 --order 902-3159896-1390916
     """
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.erasures import receive_buyer
 
     received = receive_buyer(
@@ -81,8 +81,8 @@ def seller_(
 
     'amzigo seller remove' does all of it at once.
     """
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.erasures import receive_seller
 
     _say_received(receive_seller(open_platform(), seller_id, actor=acting_user(), source=_source(from_amazon)))
@@ -94,8 +94,8 @@ def approve(request_id: RequestId) -> None:
 
     The Dagster daemon does so within a minute; 'amzigo erase run' does it at once.
     """
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention import erasures
 
     request = erasures.approve(open_platform(), request_id, acting_user())
@@ -109,8 +109,8 @@ def refuse(
     reason: Annotated[str, typer.Option("--reason", help="Why, without personal data: it is kept.")],
 ) -> None:
     """Refuse a request that was not begun."""
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention import erasures
 
     request = erasures.refuse(open_platform(), request_id, reason, acting_user())
@@ -123,8 +123,8 @@ def run(request_id: RequestId, as_json: AsJson = False) -> None:
 
     Runs the asset erasures: takes the subject out of lake and marts, verifies that it is gone, and certifies it.
     """
+    from amzigo_pipelines.automation.privacy import ERASURE_JOB, align_erasure_partitions
     from amzigo_pipelines.cli.runs import Runner
-    from amzigo_pipelines.privacy_automation import ERASURE_JOB, align_erasure_partitions
     from amzigo_pipelines.resources.labels import SELLER_TAG
     from amzigo_pipelines.resources.platform import open_platform
     from amzigo_pipelines.retention import erasures

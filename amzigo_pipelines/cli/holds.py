@@ -1,7 +1,7 @@
 """`amzigo hold`: legal holds and what they keep.
 
 Belongs here: what the commands say. Does not belong here: the holds (`retention/holds.py`) and the vault
-(`resources/vault.py`).
+(`resources/lake/vault.py`).
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def add(
     --authority "Munich district court" --until 2027-06-30
     """
     from amzigo_pipelines.cli.erase import ask_email
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention import holds, subjects
 
     if order is not None and buyer:
@@ -150,8 +150,8 @@ def export(
     check_purpose(reveal_pii, purpose)
     if not reveal_pii:
         raise typer.BadParameter("the vault holds personal data: give --reveal-pii and --purpose to print it")
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention import holds
 
     for dataset, table in holds.read(open_platform(), hold_id, purpose=purpose, actor=acting_user()):
@@ -165,8 +165,8 @@ def release(
     reason: Annotated[str, typer.Option("--reason", help="Why, for the audit trail.")],
 ) -> None:
     """End a hold before its time: its vault is destroyed at once, and certified."""
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.hold_ending import release as release_hold
 
     ended = release_hold(open_platform(), hold_id, reason=reason, actor=acting_user())

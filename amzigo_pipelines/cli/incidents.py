@@ -48,8 +48,8 @@ def open_(
 
     Example: amzigo incident open --seller A1B2C3 --from 2026-11-20T08:00 --summary "A laptop with a token was stolen"
     """
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.incidents import open_incident
 
     if bool(seller) == all_sellers:
@@ -82,8 +82,8 @@ def contain(incident: Id, as_json: AsJson = False) -> None:
 
     Example: amzigo incident contain I1
     """
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.incidents import contain as contain_incident
 
     platform = open_platform()
@@ -117,8 +117,8 @@ def notify(
 
     Example: amzigo incident notify I1 --output notice.txt
     """
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.incident_notice import affected_data, draft_notice
     from amzigo_pipelines.retention.incidents import get, note_drafted, note_sent
 
@@ -164,8 +164,8 @@ def close(
 
     Example: amzigo incident close I1 --root-cause "A token was in a log" --action "Logs scrub tokens"
     """
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.incidents import close_incident
 
     platform = open_platform()

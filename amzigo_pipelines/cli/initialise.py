@@ -24,7 +24,7 @@ def initialise(home: Home) -> Platform:
     Raises:
         HomeError: there is a home already, or the folder can't be written.
     """
-    from amzigo_pipelines.resources.tombstones import ensure_hash_key
+    from amzigo_pipelines.resources.lake.tombstones import ensure_hash_key
     from amzigo_pipelines.retention.certificates import ensure_signing_key
 
     create_home(home)

@@ -1,7 +1,7 @@
 """`amzigo keys`: which key-encryption keys there are, how old they are, exchanging them.
 
-Belongs here: what the commands say. Does not belong here: rotation itself (`resources/rotation.py`). No command prints
-a key.
+Belongs here: what the commands say. Does not belong here: rotation itself (`resources/keys/rotation.py`). No command
+prints a key.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ def list_(as_json: AsJson = False) -> None:
 
     Example: amzigo keys list --json
     """
-    from amzigo_pipelines.resources.kek_status import LIVES_DAYS, kek_status
+    from amzigo_pipelines.resources.keys.kek_status import LIVES_DAYS, kek_status
+    from amzigo_pipelines.resources.keys.roles import MAY_OPEN, role_of
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import MAY_OPEN, role_of
 
     platform = open_platform()
     role = role_of()
@@ -63,8 +63,8 @@ def rotate(
     Example: amzigo keys rotate business
     """
     from amzigo_pipelines.cli.output import complain
+    from amzigo_pipelines.resources.keys.roles import KekPurpose, acting_user, check_may_open
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import KekPurpose, acting_user, check_may_open
 
     try:
         wanted = [KekPurpose(name) for name in dict.fromkeys(purposes or KekPurpose)]

@@ -38,8 +38,8 @@ def show(
     check_purpose(reveal_pii, purpose)
     from amzigo_pipelines.clock import today
     from amzigo_pipelines.people import buyers_of, order_facts
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.subjects import check_order_id
 
     platform = open_platform()

@@ -20,7 +20,7 @@ def run(seller: OneSeller = None) -> None:
 
     Example: amzigo quality run
     """
-    from amzigo_pipelines.automation import QUALITY_JOB
+    from amzigo_pipelines.automation.pipeline import QUALITY_JOB
     from amzigo_pipelines.cli.runs import Runner
     from amzigo_pipelines.quality.results import QualityResults
     from amzigo_pipelines.resources.labels import SELLER_TAG

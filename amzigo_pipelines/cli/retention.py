@@ -140,8 +140,8 @@ def _classes(retention_class: RetentionClass | None) -> list[RetentionClass]:
 
 
 def _sweep(runner: Runner, retention_class: RetentionClass, day: date, confirm: list[str]) -> dict[str, Any]:
+    from amzigo_pipelines.automation.retention import job_name
     from amzigo_pipelines.retention.assets import asset_name
-    from amzigo_pipelines.retention.automation import job_name
 
     config = {"confirm": confirm, "confirmed_by": operator()} if confirm else {}
     (event,) = runner.run(

@@ -1,7 +1,7 @@
 """Running Dagster jobs from the command line, in this process and in Dagster's own history.
 
 Belongs here: how a command starts a run and reads its outcome. Does not belong here: what the jobs do
-(`assets/`, `retention/`) or which runs the schedules start (`automation.py`).
+(`assets/`, `retention/`) or which runs the schedules start (`automation/`).
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Runner:
 
     def know_sellers(self) -> None:
         """Make Dagster's seller partitions those of the control database."""
-        from amzigo_pipelines.automation import align_seller_partitions
+        from amzigo_pipelines.automation.pipeline import align_seller_partitions
 
         align_seller_partitions(self.instance, self._platform)
 

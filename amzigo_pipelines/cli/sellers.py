@@ -1,7 +1,8 @@
 """`amzigo seller`: connect, list, change and remove selling accounts.
 
-Belongs here: what the commands ask and say. Does not belong here: asking Amazon (`resources/onboarding.py`), consent
-(`resources/authorisation.py`), the registry (`resources/sellers.py`), advertising (`advertising.py`).
+Belongs here: what the commands ask and say. Does not belong here: asking Amazon (`resources/spapi/onboarding.py`),
+consent (`resources/spapi/authorisation.py`), the registry (`resources/sellers.py`), advertising
+(`advertising.py`).
 """
 
 from __future__ import annotations
@@ -53,9 +54,9 @@ def authorize(
     Example: amzigo seller authorize -m DE
     """
     from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
-    from amzigo_pipelines.resources.authorisation import Authorisations
     from amzigo_pipelines.resources.home import Kind
     from amzigo_pipelines.resources.platform import open_platform
+    from amzigo_pipelines.resources.spapi.authorisation import Authorisations
 
     platform = open_platform()
     chosen = MARKETPLACES[marketplace_id_of(marketplace)]
@@ -82,8 +83,8 @@ def add(
 
     Example: amzigo seller add ASYNTHETICNORTH1 -m US -m CA --name "North Outfitters"
     """
-    from amzigo_pipelines.resources.onboarding import checked_marketplaces
     from amzigo_pipelines.resources.platform import open_platform
+    from amzigo_pipelines.resources.spapi.onboarding import checked_marketplaces
 
     platform = open_platform()
     wanted = [marketplace_id_of(text) for text in marketplace or []]
@@ -113,9 +114,9 @@ def token(
     Example: amzigo seller token ASYNTHETICNORTH1 --region EU
     """
     from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
-    from amzigo_pipelines.resources.onboarding import checked_marketplaces
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.spapi_auth import ANY_REGION
+    from amzigo_pipelines.resources.spapi.auth import ANY_REGION
+    from amzigo_pipelines.resources.spapi.onboarding import checked_marketplaces
 
     platform = open_platform()
     seller = platform.sellers.get(seller_id)
@@ -142,8 +143,8 @@ def marketplaces(
 
     Example: amzigo seller marketplaces ASYNTHETICNORTH1 -m US -m CA -m MX
     """
-    from amzigo_pipelines.resources.onboarding import checked_marketplaces
     from amzigo_pipelines.resources.platform import open_platform
+    from amzigo_pipelines.resources.spapi.onboarding import checked_marketplaces
 
     platform = open_platform()
     before = platform.sellers.get(seller_id)
@@ -189,8 +190,8 @@ def remove(
     Its refresh tokens, its marts and every key are destroyed, and so all its data, and a certificate is issued. Nobody
     can bring that back. Only what a legal hold keeps stays in the vault until the hold ends.
     """
+    from amzigo_pipelines.resources.keys.roles import acting_user
     from amzigo_pipelines.resources.platform import open_platform
-    from amzigo_pipelines.resources.roles import acting_user
     from amzigo_pipelines.retention.erasing import remove_seller
 
     platform = open_platform()
@@ -214,9 +215,9 @@ def _token(platform: Platform, seller_id: str, code: str, region: str) -> tuple[
         return check_token(seller_id, os.environ.get("AMZIGO_REFRESH_TOKEN") or ask_token()), region
     if not code and os.environ.get("AMZIGO_REFRESH_TOKEN"):
         raise SellerRefused("both AMZIGO_OAUTH_CODE and AMZIGO_REFRESH_TOKEN are set: set the one that is meant")
-    from amzigo_pipelines.resources.authorisation import Authorisations, read_redirect
-    from amzigo_pipelines.resources.lwa_grants import exchange_code
-    from amzigo_pipelines.resources.spapi_auth import ANY_REGION, credentials_for, endpoint_for
+    from amzigo_pipelines.resources.spapi.auth import ANY_REGION, credentials_for, endpoint_for
+    from amzigo_pipelines.resources.spapi.authorisation import Authorisations, read_redirect
+    from amzigo_pipelines.resources.spapi.lwa_grants import exchange_code
 
     redirect = read_redirect(ask_token("AMZIGO_OAUTH_CODE", "Authorisation code") if given == "-" else given)
     credentials, endpoint = credentials_for(platform.home), endpoint_for(platform.home)
@@ -257,7 +258,7 @@ def _confirmed(question: str) -> bool:
 
 
 def _region(text: str) -> str:
-    from amzigo_pipelines.resources.spapi_auth import ANY_REGION, REGIONS
+    from amzigo_pipelines.resources.spapi.auth import ANY_REGION, REGIONS
 
     if not text:
         return ANY_REGION

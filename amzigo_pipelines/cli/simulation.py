@@ -18,7 +18,7 @@ import httpx
 
 from amzigo_pipelines.cli.services import ServiceRefused
 from amzigo_pipelines.resources.home import Home
-from amzigo_pipelines.resources.spapi_auth import endpoint_for
+from amzigo_pipelines.resources.spapi.auth import endpoint_for
 
 START_SECONDS = 30.0
 STOP_SECONDS = 15.0

@@ -1,15 +1,15 @@
 """The daily asset check of key ages: key-encryption keys, and the application's client secret.
 
-Belongs here: what the check says. Does not belong here: the ages (`resources/kek_status.py`,
-`resources/secret_rotation.py`).
+Belongs here: what the check says. Does not belong here: the ages (`resources/keys/kek_status.py`,
+`resources/spapi/secret_rotation.py`).
 """
 
 # No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.
 
 import dagster as dg
 
-from amzigo_pipelines.resources import kek_status as keks
 from amzigo_pipelines.resources.failures import explained
+from amzigo_pipelines.resources.keys import kek_status as keks
 from amzigo_pipelines.resources.platform import Platform
 
 
@@ -42,7 +42,7 @@ def check_key_ages(platform: Platform) -> dg.AssetCheckResult:
     soon = [f"{one.purpose}: {one.days} days old" for one in status if one.is_getting_old]
     days = _client_secret_days(platform)
     if days is not None:
-        from amzigo_pipelines.resources.secret_rotation import LIVES_DAYS, WARN_FROM_DAY
+        from amzigo_pipelines.resources.spapi.secret_rotation import LIVES_DAYS, WARN_FROM_DAY
 
         sentence = f"client secret: {days} days old, {LIVES_DAYS} at most"
         if days >= LIVES_DAYS:
@@ -61,6 +61,6 @@ def _client_secret_days(platform: Platform) -> int | None:
     """None for the simulator's own, which never ends."""
     if platform.home.is_simulators_client:
         return None
-    from amzigo_pipelines.resources.spapi_auth import renewed_credentials
+    from amzigo_pipelines.resources.spapi.auth import renewed_credentials
 
     return platform.client_secrets.age(renewed_credentials(platform.home)).days

@@ -1,7 +1,7 @@
 """Checking partitions: their rows out of the lake, through the rules, into the results.
 
 Belongs here: what is read for a check, and how many days at a time. Does not belong here: the rules (`rules.py`), when
-checks run (`automation.py`).
+checks run (`automation/`).
 """
 
 from __future__ import annotations

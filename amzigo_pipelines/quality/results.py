@@ -18,9 +18,9 @@ import sqlalchemy as sa
 
 from amzigo_pipelines.quality.rules import Severity
 from amzigo_pipelines.quality.suite import Finding
-from amzigo_pipelines.resources.control import ControlDatabase
-from amzigo_pipelines.resources.schema import partitions, quality_results
-from amzigo_pipelines.resources.statements import put_row
+from amzigo_pipelines.resources.control.database import ControlDatabase
+from amzigo_pipelines.resources.control.schema import partitions, quality_results
+from amzigo_pipelines.resources.control.statements import put_row
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
 """The file of a backup: segments of records, each segment encrypted under a key of its own, readable in one pass.
 
 Belongs here: bytes, encryption, and noticing what was changed or cut off. Does not belong here: what is in a backup
-(`retention/backups.py`) and where its keys come from (`backup_keys.py`).
+(`retention/backups.py`) and where its keys come from (`keys/backup_keys.py`).
 
     magic, length and JSON of the header (in the clear, authenticated with every frame)
     for each segment: "S", length and JSON {owner, kind}; frames: "F" or, the last, "L", length, ciphertext

@@ -1,7 +1,7 @@
 """AWS: one way to a client of one of its services, and a sentence for each way in which AWS can refuse.
 
 Belongs here: connections to AWS and what their errors mean. Does not belong here: what is kept there
-(`secret_sources.py`, `secret_rotation.py`).
+(`spapi/secret_sources.py`, `spapi/secret_rotation.py`).
 
 boto3 is imported when AWS is asked, not before: it takes half a second. Credentials for AWS itself are found by boto3
 where it always looks: the machine's role, the environment, a profile.
@@ -15,9 +15,9 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.addresses import is_loopback
 from amzigo_pipelines.resources.home import Home, Kind
 from amzigo_pipelines.resources.logs import protect_logs
+from amzigo_pipelines.resources.spapi.addresses import is_loopback
 
 _DENIED = (
     "AccessDenied",

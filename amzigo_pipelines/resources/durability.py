@@ -1,7 +1,7 @@
 """Making files and folders last through a loss of power.
 
 Belongs here: fsync, and folders made with it. Does not belong here: what is written, and in which order things become
-durable (`lake_writer.py`, `warehouse.py`, `keks.py`).
+durable (`lake/writer.py`, `marts/warehouse.py`, `keys/keks.py`).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """AMZIGO_HOME: the folder that holds all state of an installation, and its settings file.
 
 Belongs here: where things lie, and the few settings that decide what an installation is. Does not belong here: what is
-inside those files (`control.py`, `keys.py`, `lake.py`, `warehouse.py`), and secrets: they come from the environment or
-live wrapped in the control database.
+inside those files (`control/database.py`, `keys/store.py`, `lake/store.py`, `marts/warehouse.py`), and secrets: they
+come from the environment or live wrapped in the control database.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.addresses import EndpointRefused, check_address
 from amzigo_pipelines.resources.backup_settings import BackupSettings, read_backup_settings
 from amzigo_pipelines.resources.retention_settings import RetentionSettings, read_retention_settings
+from amzigo_pipelines.resources.spapi.addresses import EndpointRefused, check_address
 
 T = TypeVar("T")
 # What AWS allows in the name of a secret.

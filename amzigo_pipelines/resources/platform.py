@@ -13,20 +13,20 @@ from amzigo_pipelines.clock import Clock, SystemClock
 from amzigo_pipelines.resources.home import Home, load_home
 
 if TYPE_CHECKING:
-    from amzigo_pipelines.resources.ads import AdsPartner
-    from amzigo_pipelines.resources.ads_accounts import AdsAccounts
-    from amzigo_pipelines.resources.audit import AuditTrail
-    from amzigo_pipelines.resources.backup_keys import BackupKeys
-    from amzigo_pipelines.resources.control import ControlDatabase
-    from amzigo_pipelines.resources.keks import KekStore
-    from amzigo_pipelines.resources.keys import KeyStore
-    from amzigo_pipelines.resources.lake import Lake
-    from amzigo_pipelines.resources.report_desk import ReportDesk
-    from amzigo_pipelines.resources.secret_rotation import ClientSecretBook
+    from amzigo_pipelines.resources.ads.accounts import AdsAccounts
+    from amzigo_pipelines.resources.ads.client import AdsPartner
+    from amzigo_pipelines.resources.audit.trail import AuditTrail
+    from amzigo_pipelines.resources.control.database import ControlDatabase
+    from amzigo_pipelines.resources.keys.backup_keys import BackupKeys
+    from amzigo_pipelines.resources.keys.keks import KekStore
+    from amzigo_pipelines.resources.keys.store import KeyStore
+    from amzigo_pipelines.resources.lake.store import Lake
+    from amzigo_pipelines.resources.lake.vault import Vault
+    from amzigo_pipelines.resources.marts.warehouse import Warehouse
+    from amzigo_pipelines.resources.reports.desk import ReportDesk
     from amzigo_pipelines.resources.sellers import Seller, SellerRegistry
-    from amzigo_pipelines.resources.spapi import SellingPartner
-    from amzigo_pipelines.resources.vault import Vault
-    from amzigo_pipelines.resources.warehouse import Warehouse
+    from amzigo_pipelines.resources.spapi.client import SellingPartner
+    from amzigo_pipelines.resources.spapi.secret_rotation import ClientSecretBook
 
 
 class Platform:
@@ -48,14 +48,14 @@ class Platform:
     @cached_property
     def control(self) -> ControlDatabase:
         """The control database."""
-        from amzigo_pipelines.resources.control import ControlDatabase
+        from amzigo_pipelines.resources.control.database import ControlDatabase
 
         return ControlDatabase(self.home.database_url)
 
     @cached_property
     def keks(self) -> KekStore:
         """The key-encryption keys."""
-        from amzigo_pipelines.resources.keks import KekStore
+        from amzigo_pipelines.resources.keys.keks import KekStore
 
         return KekStore(self.home, self._environment, self.installation_id)
 
@@ -70,14 +70,14 @@ class Platform:
     @cached_property
     def backup_keys(self) -> BackupKeys:
         """The keys of backups."""
-        from amzigo_pipelines.resources.backup_keys import BackupKeys
+        from amzigo_pipelines.resources.keys.backup_keys import BackupKeys
 
         return BackupKeys(self.home, self.clock, self._environment, self.installation_id)
 
     @cached_property
     def keys(self) -> KeyStore:
         """The data keys."""
-        from amzigo_pipelines.resources.keys import KeyStore
+        from amzigo_pipelines.resources.keys.store import KeyStore
 
         return KeyStore(self.control, self.keks, self.clock)
 
@@ -91,49 +91,49 @@ class Platform:
     @cached_property
     def ads_accounts(self) -> AdsAccounts:
         """The sellers' advertising accounts."""
-        from amzigo_pipelines.resources.ads_accounts import AdsAccounts
+        from amzigo_pipelines.resources.ads.accounts import AdsAccounts
 
         return AdsAccounts(self.control, self.keys, self.clock)
 
     @cached_property
     def client_secrets(self) -> ClientSecretBook:
         """How old the application's client secret is."""
-        from amzigo_pipelines.resources.secret_rotation import ClientSecretBook
+        from amzigo_pipelines.resources.spapi.secret_rotation import ClientSecretBook
 
         return ClientSecretBook(self.control, self.clock)
 
     @cached_property
     def audit(self) -> AuditTrail:
         """The audit trail."""
-        from amzigo_pipelines.resources.audit import AuditTrail
+        from amzigo_pipelines.resources.audit.trail import AuditTrail
 
         return AuditTrail(self.control, self.clock)
 
     @cached_property
     def lake(self) -> Lake:
         """The encrypted lake."""
-        from amzigo_pipelines.resources.lake import Lake
+        from amzigo_pipelines.resources.lake.store import Lake
 
         return Lake(self.home, self.control, self.keys, self.clock)
 
     @cached_property
     def vault(self) -> Vault:
         """Copies of rows under legal holds."""
-        from amzigo_pipelines.resources.vault import Vault
+        from amzigo_pipelines.resources.lake.vault import Vault
 
         return Vault(self.home, self.control, self.keys, self.clock, self.lake.search)
 
     @cached_property
     def desk(self) -> ReportDesk:
         """The desk that asks for reports and keeps track of them."""
-        from amzigo_pipelines.resources.report_desk import ReportDesk
+        from amzigo_pipelines.resources.reports.desk import ReportDesk
 
         return ReportDesk(self.control, self.clock)
 
     @cached_property
     def warehouse(self) -> Warehouse:
         """The warehouse of marts."""
-        from amzigo_pipelines.resources.warehouse import Warehouse
+        from amzigo_pipelines.resources.marts.warehouse import Warehouse
 
         return Warehouse(self.home, self.control, self.keys, self.lake, self.clock)
 
@@ -152,11 +152,11 @@ class Platform:
             seller: id and marketplaces.
             refresh_tokens: by region.
         """
-        from amzigo_pipelines.resources.freezes import check_not_frozen
-        from amzigo_pipelines.resources.pacing import SharedPacer
-        from amzigo_pipelines.resources.rate_buckets import RateBuckets
-        from amzigo_pipelines.resources.spapi import SellingPartner
-        from amzigo_pipelines.resources.spapi_auth import credentials_for, endpoint_for, renewed_credentials
+        from amzigo_pipelines.resources.control.freezes import check_not_frozen
+        from amzigo_pipelines.resources.spapi.auth import credentials_for, endpoint_for, renewed_credentials
+        from amzigo_pipelines.resources.spapi.client import SellingPartner
+        from amzigo_pipelines.resources.spapi.pacing import SharedPacer
+        from amzigo_pipelines.resources.spapi.rate_buckets import RateBuckets
 
         credentials = credentials_for(self.home)
         if not self.home.is_simulators_client:
@@ -185,9 +185,9 @@ class Platform:
         Raises:
             AmzigoError: no such seller, no credentials, or an address that this kind of home may not talk to.
         """
-        from amzigo_pipelines.resources.ads import AdsPartner
-        from amzigo_pipelines.resources.ads_auth import ads_credentials_for, ads_endpoint_for
-        from amzigo_pipelines.resources.freezes import check_not_frozen
+        from amzigo_pipelines.resources.ads.auth import ads_credentials_for, ads_endpoint_for
+        from amzigo_pipelines.resources.ads.client import AdsPartner
+        from amzigo_pipelines.resources.control.freezes import check_not_frozen
 
         account = self.ads_accounts.get(self.sellers.get(seller_id).seller_id)
         if account is None:

@@ -1,7 +1,7 @@
 """The section `[retention]` of the settings: how long each class may live, and when a sweep stops to ask.
 
 Belongs here: the figures and their limits. Does not belong here: dates of death (`retention/dates.py`,
-`lake_files.py`), and what the guard does (`retention/guard.py`).
+`lake/files.py`), and what the guard does (`retention/guard.py`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The sellers that authorised us, with their marketplaces and refresh tokens.
 
 Belongs here: the registry and the rule for seller ids. Does not belong here: destroying a leaving seller's data
-(`retention/`) and using the token (`spapi_calls.py`).
+(`retention/`) and using the token (`spapi/calls.py`).
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import sqlalchemy as sa
 
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.control import ControlDatabase
-from amzigo_pipelines.resources.keys import KeyStore, SecretMissing
-from amzigo_pipelines.resources.schema import sellers
-from amzigo_pipelines.resources.spapi_auth import ANY_REGION, REGIONS
-from amzigo_pipelines.resources.statements import put_row
+from amzigo_pipelines.resources.control.database import ControlDatabase
+from amzigo_pipelines.resources.control.schema import sellers
+from amzigo_pipelines.resources.control.statements import put_row
+from amzigo_pipelines.resources.keys.store import KeyStore, SecretMissing
+from amzigo_pipelines.resources.spapi.auth import ANY_REGION, REGIONS
 
 # Amazon's merchant tokens; safe as a part of a path, a lock's name and a partition key.
 _SELLER_ID = re.compile(r"[A-Z0-9]{3,32}")

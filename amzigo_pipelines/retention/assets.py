@@ -1,7 +1,7 @@
 """The retention assets as Dagster sees them: one a class, partitioned by day of death.
 
 Belongs here: partitions, run config, metadata, and the translation of a sweep's report. Does not belong here: the sweep
-(`sweep.py`), when it runs (`automation.py`), and whether dates are kept (`checks.py`).
+(`sweep.py`), when it runs (`automation/`), and whether dates are kept (`checks.py`).
 """
 
 # No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.

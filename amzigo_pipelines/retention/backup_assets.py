@@ -1,7 +1,7 @@
 """The assets `backup` and `restore_drill` as Dagster sees them.
 
 Belongs here: metadata, and the translation of reports. Does not belong here: making backups (`backups.py`), trying them
-out (`drill.py`), when they run (`backup_automation.py`).
+out (`drill.py`), when they run (`automation/backups.py`).
 """
 
 # No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.

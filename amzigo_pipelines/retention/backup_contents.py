@@ -21,12 +21,12 @@ from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.archive import ArchiveWriter, SegmentWriter
-from amzigo_pipelines.resources.backup_keys import INSTALLATION, BackupPart
-from amzigo_pipelines.resources.freezes import frozen_sellers
-from amzigo_pipelines.resources.keys import DataKey, KeyClass
-from amzigo_pipelines.resources.lake_files import LakeFile, check_place, select_files
-from amzigo_pipelines.resources.schema import data_keys, kek_versions, partitions
-from amzigo_pipelines.resources.schema import secrets as secrets_table
+from amzigo_pipelines.resources.control.freezes import frozen_sellers
+from amzigo_pipelines.resources.control.schema import data_keys, kek_versions, partitions
+from amzigo_pipelines.resources.control.schema import secrets as secrets_table
+from amzigo_pipelines.resources.keys.backup_keys import INSTALLATION, BackupPart
+from amzigo_pipelines.resources.keys.store import DataKey, KeyClass
+from amzigo_pipelines.resources.lake.files import LakeFile, check_place, select_files
 from amzigo_pipelines.resources.steps import OnStep
 from amzigo_pipelines.retention.backup_rows import early_tables, late_tables, rows_of, to_json
 

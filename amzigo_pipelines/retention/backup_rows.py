@@ -16,7 +16,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from amzigo_pipelines.resources import schema
+from amzigo_pipelines.resources.control import schema
 
 # Handed over by seller (files, partitions, secrets), made anew by a restore (KEK versions, marts), about files that are
 # in no backup (a hold's vault holds PII), or of no use later.

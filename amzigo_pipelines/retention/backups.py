@@ -1,7 +1,7 @@
 """Making a backup: one encrypted file of the books and of every seller's business and pseudonymous data.
 
 Belongs here: the file, from its first byte to its place in the ledger. Does not belong here: what goes into it
-(`backup_contents.py`), its form (`resources/archive.py`), its keys (`resources/backup_keys.py`), getting it back
+(`backup_contents.py`), its form (`resources/archive.py`), its keys (`resources/keys/backup_keys.py`), getting it back
 (`restore.py`).
 
 No PII key, no PII file, no KEK and no mart is in it. Each seller's part is encrypted under a key of its own, in which
@@ -25,10 +25,10 @@ import sqlalchemy as sa
 
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.archive import ArchiveDamaged, ArchiveReader
+from amzigo_pipelines.resources.control.schema import backups
+from amzigo_pipelines.resources.control.statements import next_number
 from amzigo_pipelines.resources.durability import sync_folder
 from amzigo_pipelines.resources.locks import exclusive
-from amzigo_pipelines.resources.schema import backups
-from amzigo_pipelines.resources.statements import next_number
 from amzigo_pipelines.resources.steps import OnStep, no_step
 from amzigo_pipelines.retention.backup_contents import Amount, BackupContents, BackupError, amounts_as_json
 

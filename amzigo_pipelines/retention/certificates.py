@@ -24,10 +24,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.engine import Connection
 
+from amzigo_pipelines.resources.control.schema import certificates, retention_runs
 from amzigo_pipelines.resources.durability import sync_folder
-from amzigo_pipelines.resources.keys import SecretMissing
+from amzigo_pipelines.resources.keys.store import SecretMissing
 from amzigo_pipelines.resources.locks import exclusive
-from amzigo_pipelines.resources.schema import certificates, retention_runs
 from amzigo_pipelines.retention.certificate_format import (
     FIRST,
     FORMAT,

@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from amzigo_pipelines.catalog.model import RetentionClass
-from amzigo_pipelines.resources.keys import KeyClass
-from amzigo_pipelines.resources.lake_files import DESTROYED, LakeFile
-from amzigo_pipelines.resources.schema import data_keys, lake_files
-from amzigo_pipelines.resources.statements import chunks
+from amzigo_pipelines.resources.control.schema import data_keys, lake_files
+from amzigo_pipelines.resources.control.statements import chunks
+from amzigo_pipelines.resources.keys.store import KeyClass
+from amzigo_pipelines.resources.lake.files import DESTROYED, LakeFile
 from amzigo_pipelines.retention import holds, ledger
 from amzigo_pipelines.retention.certificates import Certificate, issue, signing_key, write_missing_files
 from amzigo_pipelines.retention.due import files_of

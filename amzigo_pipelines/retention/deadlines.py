@@ -20,8 +20,8 @@ import sqlalchemy as sa
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.lake_files import CURRENT
-from amzigo_pipelines.resources.schema import data_keys, lake_files
+from amzigo_pipelines.resources.control.schema import data_keys, lake_files
+from amzigo_pipelines.resources.lake.files import CURRENT
 from amzigo_pipelines.retention import ledger
 from amzigo_pipelines.retention.certificates import signing_key
 from amzigo_pipelines.retention.disk import list_seller

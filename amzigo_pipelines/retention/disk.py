@@ -15,7 +15,7 @@ from pathlib import Path
 
 from amzigo_pipelines.catalog.model import LONGEST_DAYS, RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
-from amzigo_pipelines.resources.lake_files import TEMPORARY_PREFIX
+from amzigo_pipelines.resources.lake.files import TEMPORARY_PREFIX
 
 _NAME = re.compile(
     rf"(?:{re.escape(TEMPORARY_PREFIX)}[0-9a-z]+-)?"

@@ -1,7 +1,7 @@
 """The restore drill: the newest backup is restored for real, looked through, and removed again; the result is kept.
 
 Belongs here: what a drill looks at, and its record. Does not belong here: restoring (`restore.py`), when a drill is due
-(`backup_automation.py`).
+(`automation/backups.py`).
 
 The drill's home is below the real one, takes nothing from the environment, and its KEKs are wrapped by a key that only
 this process knows: a drill that is killed leaves files that nobody can open.
@@ -24,12 +24,12 @@ import sqlalchemy as sa
 from pyarrow.parquet.encryption import create_decryption_properties
 
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.key_files import KEY_BYTES
-from amzigo_pipelines.resources.keys import KeyClass
+from amzigo_pipelines.resources.control.schema import restore_drills
+from amzigo_pipelines.resources.control.statements import next_number
+from amzigo_pipelines.resources.keys.files import KEY_BYTES
+from amzigo_pipelines.resources.keys.store import KeyClass
 from amzigo_pipelines.resources.locks import exclusive
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import restore_drills
-from amzigo_pipelines.resources.statements import next_number
 from amzigo_pipelines.retention.backup_contents import Amount, amounts_from_json
 from amzigo_pipelines.retention.backups import newest_backup
 from amzigo_pipelines.retention.restore import RestoreReport, restore

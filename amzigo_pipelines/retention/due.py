@@ -16,10 +16,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.catalog.model import RetentionClass
-from amzigo_pipelines.resources.control import ControlDatabase
-from amzigo_pipelines.resources.keys import KeyClass
-from amzigo_pipelines.resources.lake_files import DESTROYED, LakeFile, file_of_row
-from amzigo_pipelines.resources.schema import data_keys, lake_files
+from amzigo_pipelines.resources.control.database import ControlDatabase
+from amzigo_pipelines.resources.control.schema import data_keys, lake_files
+from amzigo_pipelines.resources.keys.store import KeyClass
+from amzigo_pipelines.resources.lake.files import DESTROYED, LakeFile, file_of_row
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """Carrying out an erasure request: find, keep out, take out, verify, certify. Nothing of Dagster.
 
 Belongs here: the order of the steps for an order or a buyer, and going on after a crash. Does not belong here: the
-requests' states (`erasures.py`), a whole seller (`offboarding.py`), how rows leave files (`resources/lake_rewrite.py`).
+requests' states (`erasures.py`), a whole seller (`offboarding.py`), how rows leave files (`resources/lake/rewrite.py`).
 
 The order, and why a crash anywhere is mended by running the request again:
 
@@ -25,16 +25,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import Connection
 
-from amzigo_pipelines.resources.control import ControlDatabase
-from amzigo_pipelines.resources.erased_journal import note_erased
-from amzigo_pipelines.resources.keys import KeyClass, KeyDead
-from amzigo_pipelines.resources.lake_files import GARBAGE, select_files
-from amzigo_pipelines.resources.lake_rewrite import Removal, Within
+from amzigo_pipelines.resources.control.database import ControlDatabase
+from amzigo_pipelines.resources.keys.erased_journal import note_erased
+from amzigo_pipelines.resources.keys.store import KeyClass, KeyDead
+from amzigo_pipelines.resources.lake.files import GARBAGE, select_files
+from amzigo_pipelines.resources.lake.rewrite import Removal, Within
+from amzigo_pipelines.resources.lake.row_match import RowMatch
+from amzigo_pipelines.resources.lake.tombstones import Scope, add, hasher, rows_of_request, select_of_request
 from amzigo_pipelines.resources.locks import LockBusy, exclusive
-from amzigo_pipelines.resources.mart_books import NotPublished
-from amzigo_pipelines.resources.row_match import RowMatch
+from amzigo_pipelines.resources.marts.books import NotPublished
 from amzigo_pipelines.resources.steps import OnStep, no_step
-from amzigo_pipelines.resources.tombstones import Scope, add, hasher, rows_of_request, select_of_request
 from amzigo_pipelines.retention import erasures, holds
 from amzigo_pipelines.retention.certificates import write_missing_files
 from amzigo_pipelines.retention.erasure_closing import close

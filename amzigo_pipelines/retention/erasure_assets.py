@@ -1,7 +1,7 @@
 """Erasure requests and legal holds as Dagster sees them: the assets `erasures` and `legal_holds`.
 
 Belongs here: partitions, metadata, and the translation of what was done. Does not belong here: doing it (`erasing.py`,
-`holds.py`, `hold_ending.py`), when a run is asked for (`privacy_automation.py`).
+`holds.py`, `hold_ending.py`), when a run is asked for (`automation/privacy.py`).
 """
 
 # No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.

@@ -10,8 +10,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from amzigo_pipelines.clock import today
+from amzigo_pipelines.resources.lake.tombstones import rows_of_request
 from amzigo_pipelines.resources.steps import OnStep
-from amzigo_pipelines.resources.tombstones import rows_of_request
 from amzigo_pipelines.retention import erasures, holds
 from amzigo_pipelines.retention.certificates import METHOD, issue, signing_key, write_missing_files
 from amzigo_pipelines.retention.erasures import ErasureRequest, State

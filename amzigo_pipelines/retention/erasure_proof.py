@@ -14,10 +14,10 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from amzigo_pipelines.catalog.orders import ORDERS
-from amzigo_pipelines.resources.duckdb_session import quoted
-from amzigo_pipelines.resources.keys import KeyClass, KeyDead, purpose_of
-from amzigo_pipelines.resources.row_match import BUYER_KEY_COLUMN, ORDER_COLUMN, RowMatch
-from amzigo_pipelines.resources.schema import kek_versions
+from amzigo_pipelines.resources.control.schema import kek_versions
+from amzigo_pipelines.resources.keys.store import KeyClass, KeyDead, purpose_of
+from amzigo_pipelines.resources.lake.row_match import BUYER_KEY_COLUMN, ORDER_COLUMN, RowMatch
+from amzigo_pipelines.resources.marts.duckdb_session import quoted
 
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform

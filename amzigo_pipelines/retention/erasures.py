@@ -22,8 +22,8 @@ from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.schema import erasure_requests
-from amzigo_pipelines.resources.tombstones import Scope
+from amzigo_pipelines.resources.control.schema import erasure_requests
+from amzigo_pipelines.resources.lake.tombstones import Scope
 from amzigo_pipelines.retention.subjects import Subject, buyer_subject, order_subject, seller_subject
 
 if TYPE_CHECKING:

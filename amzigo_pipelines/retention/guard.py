@@ -20,9 +20,9 @@ import sqlalchemy as sa
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.control.database import ControlDatabase
+from amzigo_pipelines.resources.control.schema import data_keys
 from amzigo_pipelines.resources.retention_settings import RetentionSettings
-from amzigo_pipelines.resources.schema import data_keys
 from amzigo_pipelines.retention import ledger
 
 _SHOWN = 3

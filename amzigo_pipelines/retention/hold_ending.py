@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.keys import KeyClass
+from amzigo_pipelines.resources.control.schema import holds as holds_table
+from amzigo_pipelines.resources.control.schema import vault_files
+from amzigo_pipelines.resources.keys.store import KeyClass
 from amzigo_pipelines.resources.locks import exclusive
-from amzigo_pipelines.resources.schema import holds as holds_table
-from amzigo_pipelines.resources.schema import vault_files
 from amzigo_pipelines.resources.steps import OnStep, no_step
 from amzigo_pipelines.retention import holds
 from amzigo_pipelines.retention.certificates import Certificate, issue, signing_key, write_missing_files

@@ -1,7 +1,7 @@
 """Legal holds: what a law, a court or a tax office wants kept is copied into the vault; everything else dies as always.
 
 Belongs here: the rows of `holds`, what a hold covers, and securing it before its rows die. Does not belong here: the
-vault's files (`resources/vault.py`) and ending a hold (`hold_ending.py`).
+vault's files (`resources/lake/vault.py`) and ending a hold (`hold_ending.py`).
 
 A hold does not lengthen the life of anything in the lake. It has a key of its own, which dies on the hold's last day or
 when it is released.
@@ -23,12 +23,12 @@ import sqlalchemy as sa
 from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.keys import KeyClass
-from amzigo_pipelines.resources.lake_search import EVERYTHING, steadily
+from amzigo_pipelines.resources.control.schema import holds
+from amzigo_pipelines.resources.keys.store import KeyClass
+from amzigo_pipelines.resources.lake.row_match import RowMatch
+from amzigo_pipelines.resources.lake.search import EVERYTHING, steadily
+from amzigo_pipelines.resources.lake.tombstones import Scope
 from amzigo_pipelines.resources.locks import exclusive
-from amzigo_pipelines.resources.row_match import RowMatch
-from amzigo_pipelines.resources.schema import holds
-from amzigo_pipelines.resources.tombstones import Scope
 from amzigo_pipelines.retention.subjects import Subject, found
 
 if TYPE_CHECKING:

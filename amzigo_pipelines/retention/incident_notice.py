@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from amzigo_pipelines.catalog.registry import DATASETS
-from amzigo_pipelines.resources.schema import lake_files
+from amzigo_pipelines.resources.control.schema import lake_files
 from amzigo_pipelines.retention.incidents import NOTICE_WITHIN, Incident
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """The register of security incidents: opened, contained, notified, closed; and the freeze that containing means.
 
 Belongs here: the rows of `incidents` and `seller_freezes`, and the rules of their steps. Does not belong here: refusing
-keys (`resources/freezes.py`), what data is affected and the notice (`incident_notice.py`).
+keys (`resources/control/freezes.py`), what data is affected and the notice (`incident_notice.py`).
 
 Each step and its audit entry are one transaction. Containing freezes: from its commit on, whatever process asks for a
 key or a token of the sellers is refused, for the flag is read together with the key.
@@ -20,9 +20,9 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.schema import data_keys, incidents, seller_freezes
-from amzigo_pipelines.resources.schema import secrets as secrets_table
-from amzigo_pipelines.resources.statements import next_number
+from amzigo_pipelines.resources.control.schema import data_keys, incidents, seller_freezes
+from amzigo_pipelines.resources.control.schema import secrets as secrets_table
+from amzigo_pipelines.resources.control.statements import next_number
 
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform

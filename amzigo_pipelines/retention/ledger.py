@@ -20,10 +20,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.clock import Clock
-from amzigo_pipelines.resources.control import ControlDatabase
-from amzigo_pipelines.resources.high_water import raise_high_water
-from amzigo_pipelines.resources.lake_files import is_lake_path
-from amzigo_pipelines.resources.schema import retention_runs
+from amzigo_pipelines.resources.control.database import ControlDatabase
+from amzigo_pipelines.resources.control.high_water import raise_high_water
+from amzigo_pipelines.resources.control.schema import retention_runs
+from amzigo_pipelines.resources.lake.files import is_lake_path
 
 PENDING, FAILED, CERTIFIED, NOTHING_DUE = "pending", "failed", "certified", "nothing_due"
 STOPPED = "stopped"

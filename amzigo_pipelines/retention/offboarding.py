@@ -18,12 +18,12 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.catalog.registry import STORED
-from amzigo_pipelines.resources.keks import KekPurpose
-from amzigo_pipelines.resources.keys import KeyClass, KeyRecord, purpose_of
-from amzigo_pipelines.resources.lake_files import DESTROYED
-from amzigo_pipelines.resources.schema import data_keys, lake_files, partitions, quality_results, reports
+from amzigo_pipelines.resources.control.schema import data_keys, lake_files, partitions, quality_results, reports
+from amzigo_pipelines.resources.keys.keks import KekPurpose
+from amzigo_pipelines.resources.keys.store import KeyClass, KeyRecord, purpose_of
+from amzigo_pipelines.resources.lake.files import DESTROYED
+from amzigo_pipelines.resources.lake.tombstones import Scope, add
 from amzigo_pipelines.resources.steps import OnStep
-from amzigo_pipelines.resources.tombstones import Scope, add
 from amzigo_pipelines.retention import erasures, holds
 from amzigo_pipelines.retention.due import files_of
 from amzigo_pipelines.retention.erasure_proof import Proof, keys_refused, old_keks

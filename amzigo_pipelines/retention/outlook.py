@@ -14,9 +14,9 @@ import sqlalchemy as sa
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.keys import KeyClass
-from amzigo_pipelines.resources.lake_files import DESTROYED
-from amzigo_pipelines.resources.schema import data_keys, lake_files, retention_runs
+from amzigo_pipelines.resources.control.schema import data_keys, lake_files, retention_runs
+from amzigo_pipelines.resources.keys.store import KeyClass
+from amzigo_pipelines.resources.lake.files import DESTROYED
 from amzigo_pipelines.retention.due import due
 from amzigo_pipelines.retention.guard import too_much
 from amzigo_pipelines.retention.ledger import OPEN

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from amzigo_pipelines.resources.keys import KeyClass
-from amzigo_pipelines.resources.schema import sellers as sellers_table
-from amzigo_pipelines.resources.schema import tombstones as tombstones_table
+from amzigo_pipelines.resources.control.schema import sellers as sellers_table
+from amzigo_pipelines.resources.control.schema import tombstones as tombstones_table
+from amzigo_pipelines.resources.keys.store import KeyClass
+from amzigo_pipelines.resources.lake.tombstones import PEOPLE, Forgotten, Scope, merge, select_subjects
 from amzigo_pipelines.resources.steps import no_step
-from amzigo_pipelines.resources.tombstones import PEOPLE, Forgotten, Scope, merge, select_subjects
 from amzigo_pipelines.retention.certificate_format import load_public_key, verify_certificate
 from amzigo_pipelines.retention.certificates import PUBLIC_KEY_FILE
 from amzigo_pipelines.retention.erasing import alone, exchange_keks, remove_rows

@@ -26,13 +26,13 @@ from typing import Any
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.archive import ArchiveReader
-from amzigo_pipelines.resources.backup_keys import BackupKeyDead, BackupKeys, BackupPart
 from amzigo_pipelines.resources.durability import sync_folder
-from amzigo_pipelines.resources.erased_journal import read_erased
 from amzigo_pipelines.resources.home import Home, HomeError, KeyProvider, KeySettings, Kind, home_of
-from amzigo_pipelines.resources.keks import KekPurpose, KekStore
+from amzigo_pipelines.resources.keys.backup_keys import BackupKeyDead, BackupKeys, BackupPart
+from amzigo_pipelines.resources.keys.erased_journal import read_erased
+from amzigo_pipelines.resources.keys.keks import KekPurpose, KekStore
+from amzigo_pipelines.resources.keys.roles import acting_user
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.roles import acting_user
 from amzigo_pipelines.resources.steps import OnStep, no_step
 from amzigo_pipelines.retention.backup_contents import CONTROL, LATE, Amount
 from amzigo_pipelines.retention.restore_parts import restore_control, restore_late, restore_seller

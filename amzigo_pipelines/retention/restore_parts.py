@@ -22,14 +22,21 @@ from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.archive import ArchiveDamaged, Body
-from amzigo_pipelines.resources.content import CONTENT
+from amzigo_pipelines.resources.control.schema import (
+    data_keys,
+    installation,
+    kek_versions,
+    lake_files,
+    partitions,
+    reports,
+)
 from amzigo_pipelines.resources.durability import make_folders, sync_folder
-from amzigo_pipelines.resources.keks import KekPurpose
-from amzigo_pipelines.resources.keys import KeyClass, purpose_of
-from amzigo_pipelines.resources.lake_files import CURRENT, LakeDamaged, LakeFile, check_place, is_lake_path
+from amzigo_pipelines.resources.keys.keks import KekPurpose
+from amzigo_pipelines.resources.keys.store import KeyClass, purpose_of
+from amzigo_pipelines.resources.keys.wrapping import KekRing, key_context
+from amzigo_pipelines.resources.lake.content import CONTENT
+from amzigo_pipelines.resources.lake.files import CURRENT, LakeDamaged, LakeFile, check_place, is_lake_path
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import data_keys, installation, kek_versions, lake_files, partitions, reports
-from amzigo_pipelines.resources.wrapping import KekRing, key_context
 from amzigo_pipelines.retention.backup_contents import FAMILIES, KEY_CLASSES, Amount
 from amzigo_pipelines.retention.backup_rows import from_json, table_named
 

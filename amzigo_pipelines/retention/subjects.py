@@ -13,9 +13,15 @@ from typing import TYPE_CHECKING
 
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.lake_search import PERSONAL
-from amzigo_pipelines.resources.row_match import BUYER_KEY_COLUMN, EMAIL_COLUMNS, RowMatch, buyer_key_of, plain_email
-from amzigo_pipelines.resources.tombstones import Scope, ensure_hash_key, hasher
+from amzigo_pipelines.resources.lake.row_match import (
+    BUYER_KEY_COLUMN,
+    EMAIL_COLUMNS,
+    RowMatch,
+    buyer_key_of,
+    plain_email,
+)
+from amzigo_pipelines.resources.lake.search import PERSONAL
+from amzigo_pipelines.resources.lake.tombstones import Scope, ensure_hash_key, hasher
 
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform

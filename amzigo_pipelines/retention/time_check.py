@@ -1,7 +1,7 @@
 """Refusing to sweep when time or the books ran backwards: keys would seem younger than they are.
 
 Belongs here: what shows that it is later than the clock says, and that the control database is an old copy. Does not
-belong here: the mark by which the key store keeps dead keys dead (`resources/high_water.py`).
+belong here: the mark by which the key store keeps dead keys dead (`resources/control/high_water.py`).
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ import sqlalchemy as sa
 
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.high_water import high_water_day
-from amzigo_pipelines.resources.schema import certificates
+from amzigo_pipelines.resources.control.high_water import high_water_day
+from amzigo_pipelines.resources.control.schema import certificates
 from amzigo_pipelines.retention import ledger
 from amzigo_pipelines.retention.certificate_format import Certificate, CertificateError, verify_certificate
 from amzigo_pipelines.retention.certificates import newest_file, public_key

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.durability import sync_folders, unlink_all
-from amzigo_pipelines.resources.lake_files import LakeDamaged, LakeFile, check_place
+from amzigo_pipelines.resources.lake.files import LakeDamaged, LakeFile, check_place
 from amzigo_pipelines.retention.disk import list_seller
 from amzigo_pipelines.retention.due import due, holds_marts
 from amzigo_pipelines.retention.ledger import EVERYONE, Run

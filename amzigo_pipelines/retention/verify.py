@@ -26,11 +26,11 @@ from pyarrow.parquet.encryption import create_decryption_properties
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.keys import DataKey, KeyDead
-from amzigo_pipelines.resources.lake_files import CURRENT, DESTROYED, LakeDamaged, LakeFile, check_place, is_lake_path
-from amzigo_pipelines.resources.lake_reader import HASHED_BYTES
-from amzigo_pipelines.resources.schema import data_keys, kek_versions, lake_files, partitions, sellers
-from amzigo_pipelines.resources.statements import chunks
+from amzigo_pipelines.resources.control.schema import data_keys, kek_versions, lake_files, partitions, sellers
+from amzigo_pipelines.resources.control.statements import chunks
+from amzigo_pipelines.resources.keys.store import DataKey, KeyDead
+from amzigo_pipelines.resources.lake.files import CURRENT, DESTROYED, LakeDamaged, LakeFile, check_place, is_lake_path
+from amzigo_pipelines.resources.lake.reader import HASHED_BYTES
 from amzigo_pipelines.retention.disk import list_seller
 from amzigo_pipelines.retention.due import due, files_of, holds_marts, kek_purposes
 from amzigo_pipelines.retention.ledger import EVERYONE, Run

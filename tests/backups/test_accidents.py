@@ -14,7 +14,7 @@ from backup_kit import DAYS, NOW, OTHER, SELLER, back_up, content, everything_in
 
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.home import HomeError, load_home
-from amzigo_pipelines.resources.keks import KekPurpose
+from amzigo_pipelines.resources.keys.keks import KekPurpose
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.backups import newest_backup
 from amzigo_pipelines.retention.restore import RestoreRefused, restore

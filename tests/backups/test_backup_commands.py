@@ -17,9 +17,9 @@ from amzigo_pipelines.cli import checks
 from amzigo_pipelines.cli import main as command
 from amzigo_pipelines.clock import SystemClock
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.control.schema import backups, restore_drills
 from amzigo_pipelines.resources.home import load_home
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import backups, restore_drills
 
 Amzigo = Callable[..., tuple[int, str, str]]
 

@@ -29,13 +29,13 @@ from backup_kit import (
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.archive import ArchiveDamaged, ArchiveReader
-from amzigo_pipelines.resources.backup_keys import BackupKeyDead
-from amzigo_pipelines.resources.freezes import frozen_sellers
-from amzigo_pipelines.resources.keks import KekError, KekMissing
-from amzigo_pipelines.resources.keys import KeyClass, KeyDead
+from amzigo_pipelines.resources.control.freezes import frozen_sellers
+from amzigo_pipelines.resources.control.schema import seller_freezes
+from amzigo_pipelines.resources.keys.backup_keys import BackupKeyDead
+from amzigo_pipelines.resources.keys.keks import KekError, KekMissing
+from amzigo_pipelines.resources.keys.roles import RoleRefused
+from amzigo_pipelines.resources.keys.store import KeyClass, KeyDead
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.roles import RoleRefused
-from amzigo_pipelines.resources.schema import seller_freezes
 from amzigo_pipelines.retention.assets import retention_assets
 from amzigo_pipelines.retention.backups import BackupError, make_backup, newest_backup
 from amzigo_pipelines.retention.certificates import verify_chain

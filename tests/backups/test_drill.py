@@ -11,10 +11,10 @@ import pytest
 import sqlalchemy as sa
 from backup_kit import MARK, NOW, OTHER, SELLER, back_up, everything_in, open_platform
 
-from amzigo_pipelines.backup_automation import backup_schedule, restore_drill_schedule
+from amzigo_pipelines.automation.backups import backup_schedule, restore_drill_schedule
 from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.resources.control.schema import backups
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import backups
 from amzigo_pipelines.retention.backup_assets import backup_assets
 from amzigo_pipelines.retention.drill import DrillFailed, last_drill, run_drill
 

@@ -15,10 +15,10 @@ from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.erased_journal import JournalError, read_erased
+from amzigo_pipelines.resources.keys.erased_journal import JournalError, read_erased
+from amzigo_pipelines.resources.lake.row_match import buyer_key_of
+from amzigo_pipelines.resources.lake.tombstones import ensure_hash_key
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.row_match import buyer_key_of
-from amzigo_pipelines.resources.tombstones import ensure_hash_key
 from amzigo_pipelines.retention import erasures
 from amzigo_pipelines.retention.drill import run_drill
 from amzigo_pipelines.retention.erasing import erase

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from amzigo_pipelines.catalog.registry import DATASETS
-from amzigo_pipelines.resources.row_match import EMAIL_COLUMNS, ORDER_COLUMN, RowMatch
+from amzigo_pipelines.resources.lake.row_match import EMAIL_COLUMNS, ORDER_COLUMN, RowMatch
 
 
 def test_no_column_that_tells_a_buyer_is_missing() -> None:

@@ -20,7 +20,7 @@ import pytest
 from botocore.config import Config
 
 from amzigo_pipelines.resources.home import Home
-from amzigo_pipelines.resources.secret_sources import forget_secrets
+from amzigo_pipelines.resources.spapi.secret_sources import forget_secrets
 from amzigo_pipelines.simulator.profiles import CLIENT_ID, CLIENT_SECRET
 
 REGION = "eu-central-1"

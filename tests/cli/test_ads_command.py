@@ -8,7 +8,7 @@ import pytest
 
 from amzigo_pipelines.resources.home import Home
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.spapi_auth import TOKENS
+from amzigo_pipelines.resources.spapi.auth import TOKENS
 from amzigo_pipelines.simulator.ads_login import ads_refresh_token, profile_id_of
 from amzigo_pipelines.simulator.server import SimulatorServer
 
@@ -98,7 +98,7 @@ def test_a_removed_sellers_account_goes_with_it(amzigo: Amzigo, home: Home, sell
     assert amzigo("seller", "remove", seller, "--yes").code == 0
     assert Platform(home).ads_accounts.get(seller) is None
     with Platform(home).control.read() as connection:
-        from amzigo_pipelines.resources.schema import secrets
+        from amzigo_pipelines.resources.control.schema import secrets
 
         left = connection.execute(secrets.select().where(secrets.c.name == f"ads-refresh-token/{seller}")).one()
     assert left.wrapped is None

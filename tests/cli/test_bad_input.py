@@ -11,9 +11,9 @@ import pytest
 import sqlalchemy as sa
 
 from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.resources.control.schema import data_keys
 from amzigo_pipelines.resources.home import Home
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import data_keys
 from amzigo_pipelines.simulator.server import SimulatorServer
 
 from .conftest import Amzigo, Published

@@ -15,8 +15,8 @@ from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.clock import SystemClock
 from amzigo_pipelines.resources.home import Home, Kind, load_home
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.secret_sources import forget_secrets
-from amzigo_pipelines.resources.spapi_auth import TOKENS, credentials_for
+from amzigo_pipelines.resources.spapi.auth import TOKENS, credentials_for
+from amzigo_pipelines.resources.spapi.secret_sources import forget_secrets
 from amzigo_pipelines.simulator.calls import SimulatorSettings
 from amzigo_pipelines.simulator.profiles import CLIENT_ID, CLIENT_SECRET
 from amzigo_pipelines.simulator.server import SimulatorServer

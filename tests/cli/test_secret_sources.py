@@ -10,14 +10,14 @@ import pytest
 
 from amzigo_pipelines.resources.aws import AwsDenied, AwsError, AwsUnavailable
 from amzigo_pipelines.resources.home import Home, HomeError, Kind, load_home
-from amzigo_pipelines.resources.secret_sources import (
+from amzigo_pipelines.resources.spapi.auth import LwaCredentials, credentials_for
+from amzigo_pipelines.resources.spapi.secret_sources import (
     CredentialsMissing,
     SecretNotStored,
     forget_secrets,
     secret_value,
     store_secret,
 )
-from amzigo_pipelines.resources.spapi_auth import LwaCredentials, credentials_for
 from amzigo_pipelines.simulator.profiles import CLIENT_ID, CLIENT_SECRET
 
 from .aws_kit import Aws, aws, aws_server, free_port, set_up

@@ -12,7 +12,8 @@ import dagster as dg
 import pyarrow as pa
 import pytest
 
-from amzigo_pipelines.automation import (
+from amzigo_pipelines.automation import retention
+from amzigo_pipelines.automation.pipeline import (
     CATCH_UP_DAYS,
     check_after_extraction,
     daily_extraction_schedule,
@@ -29,8 +30,7 @@ from amzigo_pipelines.quality.partitions import check_unchecked
 from amzigo_pipelines.resources.home import Home, Kind
 from amzigo_pipelines.resources.labels import SELLER_TAG
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.report_ledger import ReportLedger, ReportOrder, State
-from amzigo_pipelines.retention import automation as retention
+from amzigo_pipelines.resources.reports.ledger import ReportLedger, ReportOrder, State
 from amzigo_pipelines.retention.sweep import sweep
 
 FIRST_DAY = date(2026, 10, 1)

@@ -17,8 +17,12 @@ import duckdb  # noqa: F401 - what the fork needs is imported before it
 import pyarrow.dataset  # noqa: F401
 from erasure_kit import DAY, no_publish, open_platform
 
-from amzigo_pipelines.resources import audit, vault, warehouse  # noqa: F401
-from amzigo_pipelines.resources.lake import Lake
+from amzigo_pipelines.resources.audit import trail  # noqa: F401
+from amzigo_pipelines.resources.lake.store import (
+    Lake,
+    vault,  # noqa: F401
+)
+from amzigo_pipelines.resources.marts import warehouse  # noqa: F401
 from amzigo_pipelines.retention.erasing import erase
 from amzigo_pipelines.retention.hold_ending import end_holds
 

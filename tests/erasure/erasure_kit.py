@@ -15,9 +15,9 @@ from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.home import Home, Kind, create_home
+from amzigo_pipelines.resources.lake.row_match import buyer_key_of
+from amzigo_pipelines.resources.lake.tombstones import ensure_hash_key
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.row_match import buyer_key_of
-from amzigo_pipelines.resources.tombstones import ensure_hash_key
 from amzigo_pipelines.retention.certificates import ensure_signing_key
 
 DAY = date(2026, 11, 10)

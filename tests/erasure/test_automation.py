@@ -9,9 +9,7 @@ import dagster as dg
 import pytest
 from erasure_kit import ANNA, DAY, SELLER, Sold, move, people, write
 
-from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.definitions import build_definitions
-from amzigo_pipelines.privacy_automation import (
+from amzigo_pipelines.automation.privacy import (
     DEADLINE_JOB,
     ERASURE_JOB,
     HOLD_JOB,
@@ -19,6 +17,8 @@ from amzigo_pipelines.privacy_automation import (
     approved_erasures,
     hold_work,
 )
+from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.definitions import build_definitions
 from amzigo_pipelines.quality.erasure_checks import check_deadlines
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention import erasures, holds

@@ -23,9 +23,9 @@ from erasure_kit import (
     write,
 )
 
-from amzigo_pipelines.resources.keys import KeyDead
-from amzigo_pipelines.resources.lake_files import LakeWriteError
-from amzigo_pipelines.resources.lake_sink import ParquetSink
+from amzigo_pipelines.resources.keys.store import KeyDead
+from amzigo_pipelines.resources.lake.files import LakeWriteError
+from amzigo_pipelines.resources.lake.sink import ParquetSink
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention import erasures
 from amzigo_pipelines.retention.certificates import verify_chain

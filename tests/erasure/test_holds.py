@@ -7,10 +7,10 @@ from datetime import timedelta
 import pytest
 from erasure_kit import ANNA, DAY, OTHER, SELLER, Sold, business, move, no_publish, people, write
 
-from amzigo_pipelines.resources.keys import KeyDead
+from amzigo_pipelines.resources.keys.roles import RoleRefused
+from amzigo_pipelines.resources.keys.store import KeyDead
+from amzigo_pipelines.resources.lake.vault import VaultError
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.roles import RoleRefused
-from amzigo_pipelines.resources.vault import VaultError
 from amzigo_pipelines.retention import erasures, holds
 from amzigo_pipelines.retention.certificates import verify_chain
 from amzigo_pipelines.retention.erasing import erase, remove_seller

@@ -12,10 +12,10 @@ from erasure_kit import ANNA, DAY, ITEMS, ORDERS, SELLER, make_platform, move, n
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.people import OrderPeople, PeopleRefused, Presence, buyers_of, order_facts
-from amzigo_pipelines.resources import lake_search
-from amzigo_pipelines.resources.lake_files import LakeDamaged
+from amzigo_pipelines.resources.keys.roles import RoleRefused
+from amzigo_pipelines.resources.lake import search as lake_search
+from amzigo_pipelines.resources.lake.files import LakeDamaged
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.roles import RoleRefused
 from amzigo_pipelines.retention import erasures
 from amzigo_pipelines.retention import sweep as sweeping
 from amzigo_pipelines.retention.dates import expires_on_of

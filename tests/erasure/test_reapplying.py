@@ -9,7 +9,7 @@ import pytest
 from erasure_kit import ANNA, BORIS, DAY, OTHER, SELLER, Sold, business, no_publish, open_platform, people, write
 
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources import tombstones
+from amzigo_pipelines.resources.lake import tombstones
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention import erasures
 from amzigo_pipelines.retention.certificate_format import CertificateInvalid

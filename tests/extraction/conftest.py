@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.home import Home, Kind, create_home
-from amzigo_pipelines.resources.keks import KekStore
-from amzigo_pipelines.resources.keys import KeyStore
-from amzigo_pipelines.resources.lake import Lake
-from amzigo_pipelines.resources.report_desk import ReportDesk
-from amzigo_pipelines.resources.retries import Retries
+from amzigo_pipelines.resources.keys.keks import KekStore
+from amzigo_pipelines.resources.keys.store import KeyStore
+from amzigo_pipelines.resources.lake.store import Lake
+from amzigo_pipelines.resources.reports.desk import ReportDesk
 from amzigo_pipelines.resources.sellers import SellerRegistry
-from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_auth import TOKENS, credentials_for, endpoint_for
+from amzigo_pipelines.resources.spapi.auth import TOKENS, credentials_for, endpoint_for
+from amzigo_pipelines.resources.spapi.client import SellingPartner
+from amzigo_pipelines.resources.spapi.retries import Retries
 from amzigo_pipelines.simulator.marketplaces import BY_COUNTRY
 from amzigo_pipelines.simulator.profiles import FORBIDDEN, SellerProfile, WorldConfig
 from amzigo_pipelines.simulator.server import SimulatorServer, SimulatorSettings

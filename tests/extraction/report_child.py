@@ -13,15 +13,15 @@ from typing import Any
 from amzigo_pipelines.assets.extraction.query_text import query_text
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.home import load_home
-from amzigo_pipelines.resources.keks import KekStore
-from amzigo_pipelines.resources.keys import KeyStore
-from amzigo_pipelines.resources.report_desk import ReportDesk, ReportOrder
-from amzigo_pipelines.resources.reports import Report
+from amzigo_pipelines.resources.keys.keks import KekStore
+from amzigo_pipelines.resources.keys.store import KeyStore
+from amzigo_pipelines.resources.reports.desk import ReportDesk, ReportOrder
+from amzigo_pipelines.resources.reports.documents import Report
 from amzigo_pipelines.resources.sellers import SellerRegistry
-from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_auth import credentials_for, endpoint_for
+from amzigo_pipelines.resources.spapi.auth import credentials_for, endpoint_for
+from amzigo_pipelines.resources.spapi.client import SellingPartner
 
 SELLER = "ATESTSELLER1"
 REPORT = ReportOrder("GET_MERCHANT_LISTINGS_ALL_DATA", ("ATVPDKIKX0DER",))
@@ -49,8 +49,8 @@ if __name__ == "__main__":
     )
     desk = ReportDesk(control, clock)
     if action == "die":
-        from amzigo_pipelines.resources.report_ledger import ReportLedger
-        from amzigo_pipelines.resources.spapi_library import DataKioskClient, ReportsClient
+        from amzigo_pipelines.resources.reports.ledger import ReportLedger
+        from amzigo_pipelines.resources.spapi.library import DataKioskClient, ReportsClient
 
         if moment == ["before"]:
             ReportsClient.create_report = DataKioskClient.create_query = die

@@ -13,21 +13,21 @@ from pathlib import Path
 import httpx
 import pytest
 
-from amzigo_pipelines.resources.addresses import EndpointRefused
-from amzigo_pipelines.resources.ads import AdsPartner
-from amzigo_pipelines.resources.ads_accounts import AdsAccount
-from amzigo_pipelines.resources.ads_auth import ADS_API, ads_credentials_for, ads_endpoint_for
+from amzigo_pipelines.resources.ads.accounts import AdsAccount
+from amzigo_pipelines.resources.ads.auth import ADS_API, ads_credentials_for, ads_endpoint_for
+from amzigo_pipelines.resources.ads.client import AdsPartner
 from amzigo_pipelines.resources.home import Home, Kind
-from amzigo_pipelines.resources.retries import Retries
-from amzigo_pipelines.resources.secret_sources import CredentialsMissing
-from amzigo_pipelines.resources.spapi_auth import Endpoint, LwaCredentials
-from amzigo_pipelines.resources.spapi_errors import (
+from amzigo_pipelines.resources.spapi.addresses import EndpointRefused
+from amzigo_pipelines.resources.spapi.auth import Endpoint, LwaCredentials
+from amzigo_pipelines.resources.spapi.errors import (
     AmazonUnavailable,
     BadAnswer,
     ClientRefused,
     RefreshTokenRefused,
     SpApiError,
 )
+from amzigo_pipelines.resources.spapi.retries import Retries
+from amzigo_pipelines.resources.spapi.secret_sources import CredentialsMissing
 
 from .conftest import FIRST_DAY, JP, US
 
@@ -154,7 +154,7 @@ def _python(code: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 def test_the_library_leaves_logging_alone() -> None:
     code = (
-        "import logging, amzigo_pipelines.resources.ads_library\n"
+        "import logging, amzigo_pipelines.resources.ads.library\n"
         "root = logging.getLogger()\n"
         "assert root.level == logging.WARNING and not root.handlers, (root.level, root.handlers)"
     )
@@ -164,7 +164,7 @@ def test_the_library_leaves_logging_alone() -> None:
 
 @pytest.mark.parametrize("name", ["AD_API_DEFAULT_MARKETPLACE", "AD_API_CLIENT_ID", "AD_API_AUTH_CACHE_SIZE"])
 def test_variables_that_the_library_obeys_are_refused(name: str) -> None:
-    outcome = _python("import amzigo_pipelines.resources.ads_library", **{name: SECRET})
+    outcome = _python("import amzigo_pipelines.resources.ads.library", **{name: SECRET})
     assert f"{name} set" in outcome.stderr and "AdsClientMisconfigured" in outcome.stderr
     assert SECRET not in outcome.stderr
 

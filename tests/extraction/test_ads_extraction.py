@@ -19,11 +19,10 @@ from amzigo_pipelines.catalog.advertising import ADS_CAMPAIGNS, ADS_HISTORY_DAYS
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.ads import AdsPartner
-from amzigo_pipelines.resources.ads_accounts import AdsAccounts
-from amzigo_pipelines.resources.ads_auth import ads_credentials_for, ads_endpoint_for
-from amzigo_pipelines.resources.retries import Retries
-from amzigo_pipelines.resources.spapi_errors import (
+from amzigo_pipelines.resources.ads.accounts import AdsAccounts
+from amzigo_pipelines.resources.ads.auth import ads_credentials_for, ads_endpoint_for
+from amzigo_pipelines.resources.ads.client import AdsPartner
+from amzigo_pipelines.resources.spapi.errors import (
     AmazonUnavailable,
     AuthorisationLost,
     BadAnswer,
@@ -37,6 +36,7 @@ from amzigo_pipelines.resources.spapi_errors import (
     SpApiError,
     Throttled,
 )
+from amzigo_pipelines.resources.spapi.retries import Retries
 from amzigo_pipelines.simulator import ads_report_types
 from amzigo_pipelines.simulator.ads_login import ads_refresh_token, profile_id_of
 from amzigo_pipelines.simulator.ads_report_types import ADS_REPORT_TYPES

@@ -20,8 +20,8 @@ from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.order_report import LEFT_OUT, REPORT_TYPE, USED
 from amzigo_pipelines.catalog.orders import ORDERS
-from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_errors import ReportDeferred
+from amzigo_pipelines.resources.spapi.client import SellingPartner
+from amzigo_pipelines.resources.spapi.errors import ReportDeferred
 from amzigo_pipelines.simulator.orders import SHIPPED
 from amzigo_pipelines.simulator.server import SimulatorServer
 from amzigo_pipelines.simulator.world import World

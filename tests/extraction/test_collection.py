@@ -6,7 +6,7 @@ import gc
 
 import pytest
 
-from amzigo_pipelines.resources.collection import collection_paused
+from amzigo_pipelines.resources.spapi.collection import collection_paused
 
 
 def test_the_pause_ends_also_after_an_error() -> None:

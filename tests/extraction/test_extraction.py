@@ -29,11 +29,10 @@ from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock, today
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.lake_files import LakeInputError
-from amzigo_pipelines.resources.retries import Retries
+from amzigo_pipelines.resources.lake.files import LakeInputError
 from amzigo_pipelines.resources.sellers import UnknownSeller
-from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_errors import (
+from amzigo_pipelines.resources.spapi.client import SellingPartner
+from amzigo_pipelines.resources.spapi.errors import (
     AmazonUnavailable,
     Asked,
     BadAnswer,
@@ -48,7 +47,8 @@ from amzigo_pipelines.resources.spapi_errors import (
     SpApiError,
     Throttled,
 )
-from amzigo_pipelines.resources.spapi_pages import Page
+from amzigo_pipelines.resources.spapi.pages import Page
+from amzigo_pipelines.resources.spapi.retries import Retries
 from amzigo_pipelines.retention.dates import expires_on_of
 from amzigo_pipelines.simulator import truth
 from amzigo_pipelines.simulator.catalogue import AMAZON

@@ -16,7 +16,7 @@ from amzigo_pipelines.assets.extraction.history import (
 )
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.orders import ORDERS
-from amzigo_pipelines.resources.lake_files import expires_on_of_partition
+from amzigo_pipelines.resources.lake.files import expires_on_of_partition
 from amzigo_pipelines.simulator.server import SimulatorServer
 from tests.extraction.conftest import DAY, FIRST_DAY, JP, NOW, SELLER, US, Platform
 

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amzigo_pipelines.resources.json_array import json_objects
-from amzigo_pipelines.resources.spapi_errors import Asked, DownloadFailed, ReportNotTabular
+from amzigo_pipelines.resources.spapi.errors import Asked, DownloadFailed, ReportNotTabular
+from amzigo_pipelines.resources.spapi.json_array import json_objects
 
 ASKED = Asked("SELLER", "report")
 VALUES = st.none() | st.booleans() | st.integers() | st.text() | st.lists(st.text(), max_size=2)

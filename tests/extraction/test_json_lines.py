@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amzigo_pipelines.resources.json_lines import json_lines
-from amzigo_pipelines.resources.spapi_errors import Asked, DownloadFailed, ReportNotTabular
+from amzigo_pipelines.resources.spapi.errors import Asked, DownloadFailed, ReportNotTabular
+from amzigo_pipelines.resources.spapi.json_lines import json_lines
 
 ASKED = Asked("A1", "query made up")
 ROWS = [{"a": 1, "b": "ä\n"}, {"c": {"d": None}}, {"e": "2"}]

@@ -9,7 +9,7 @@ import pytest
 
 from amzigo_pipelines.assets.extraction.extract import ExtractionResult, extract_partitions
 from amzigo_pipelines.catalog.orders import ORDERS
-from amzigo_pipelines.resources.spapi import SellingPartner
+from amzigo_pipelines.resources.spapi.client import SellingPartner
 from amzigo_pipelines.retention.dates import BEFORE_SHIPPING
 from amzigo_pipelines.simulator.server import SimulatorServer
 from tests.extraction.conftest import DAY, NOW, SELLER, Platform

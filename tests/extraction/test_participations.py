@@ -10,7 +10,7 @@ import pytest
 
 from amzigo_pipelines.assets.extraction.extract import ExtractionRefused, ExtractionResult, extract_partition
 from amzigo_pipelines.catalog.participations import PARTICIPATIONS
-from amzigo_pipelines.resources.spapi_errors import BadAnswer, MissingRole, RegionNotAuthorised, SpApiError
+from amzigo_pipelines.resources.spapi.errors import BadAnswer, MissingRole, RegionNotAuthorised, SpApiError
 from amzigo_pipelines.simulator.server import SimulatorServer
 
 from .conftest import DAY, SELLER, Platform

@@ -11,12 +11,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from amzigo_pipelines.assets.extraction.extract import ExtractionResult, extract_partition, extract_partitions
-from amzigo_pipelines.automation import deferred_days
+from amzigo_pipelines.automation.pipeline import deferred_days
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.repeat_purchase import REPEAT_PURCHASE
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.spapi_errors import MissingRole, ReportNotTabular
+from amzigo_pipelines.resources.spapi.errors import MissingRole, ReportNotTabular
 from amzigo_pipelines.simulator import truth
 from amzigo_pipelines.simulator.profiles import WorldConfig
 from amzigo_pipelines.simulator.server import SimulatorServer, SimulatorSettings

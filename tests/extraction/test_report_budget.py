@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from amzigo_pipelines.resources.pacing import SharedPacer
-from amzigo_pipelines.resources.rate_buckets import RateBuckets
-from amzigo_pipelines.resources.report_desk import ReportOrder
-from amzigo_pipelines.resources.spapi_errors import TurnTooLate
+from amzigo_pipelines.resources.reports.desk import ReportOrder
+from amzigo_pipelines.resources.spapi.errors import TurnTooLate
+from amzigo_pipelines.resources.spapi.pacing import SharedPacer
+from amzigo_pipelines.resources.spapi.rate_buckets import RateBuckets
 from amzigo_pipelines.simulator.report_types import REPORT_TYPES, ReportType
 from amzigo_pipelines.simulator.server import SimulatorServer
 

@@ -16,18 +16,18 @@ from typing import Any
 import pytest
 
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.pacing import SharedPacer
-from amzigo_pipelines.resources.rate_buckets import RateBuckets
-from amzigo_pipelines.resources.report_desk import EmptyUnconfirmed, ReportDesk, ReportOrder
-from amzigo_pipelines.resources.report_ledger import ReportLedger, State
-from amzigo_pipelines.resources.reports import Report
-from amzigo_pipelines.resources.spapi_errors import (
+from amzigo_pipelines.resources.reports.desk import EmptyUnconfirmed, ReportDesk, ReportOrder
+from amzigo_pipelines.resources.reports.documents import Report
+from amzigo_pipelines.resources.reports.ledger import ReportLedger, State
+from amzigo_pipelines.resources.spapi.errors import (
     AmazonUnavailable,
     BadAnswer,
     BadRequest,
     ReportDeferred,
     ReportLate,
 )
+from amzigo_pipelines.resources.spapi.pacing import SharedPacer
+from amzigo_pipelines.resources.spapi.rate_buckets import RateBuckets
 from amzigo_pipelines.simulator.server import SimulatorServer
 from tests.extraction.conftest import JP, NOW, SELLER, US, Platform, make_platform
 from tests.extraction.report_child import QUERY, REPORT
@@ -220,7 +220,7 @@ def test_an_answer_that_is_lost_makes_no_second_report(
 def test_a_request_that_was_never_sent_is_sent_again(
     simulator_with: Callable[..., SimulatorServer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from amzigo_pipelines.resources.spapi_library import ReportsClient
+    from amzigo_pipelines.resources.spapi.library import ReportsClient
 
     real, failures = ReportsClient.create_report, [1, 1]
 

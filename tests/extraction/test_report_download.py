@@ -21,19 +21,19 @@ from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import DATE
 from amzigo_pipelines.catalog.seller_feedback import SELLER_FEEDBACK
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.report_desk import ReportDesk, ReportOrder
-from amzigo_pipelines.resources.report_headers import Drift
-from amzigo_pipelines.resources.report_values import parse_values
-from amzigo_pipelines.resources.reports import Report, report_json, report_table
-from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_errors import (
+from amzigo_pipelines.resources.reports.desk import ReportDesk, ReportOrder
+from amzigo_pipelines.resources.reports.documents import Report, report_json, report_table
+from amzigo_pipelines.resources.reports.headers import Drift
+from amzigo_pipelines.resources.reports.values import parse_values
+from amzigo_pipelines.resources.spapi.client import SellingPartner
+from amzigo_pipelines.resources.spapi.errors import (
     DownloadFailed,
     ReportColumnsChanged,
     ReportNotTabular,
     ReportUnreadable,
     SpApiError,
 )
-from amzigo_pipelines.resources.spapi_library import Answer
+from amzigo_pipelines.resources.spapi.library import Answer
 from amzigo_pipelines.simulator.server import SimulatorServer
 from amzigo_pipelines.simulator.world import World
 from tests.extraction.conftest import JP, NOW, SELLER, US, Platform, make_platform
@@ -203,7 +203,7 @@ def document(
         def log_message(self, format: str, *arguments: object) -> None:
             pass
 
-    from amzigo_pipelines.resources.spapi_library import ReportsClient
+    from amzigo_pipelines.resources.spapi.library import ReportsClient
 
     with HTTPServer(("127.0.0.1", 0), Handler) as server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -27,7 +27,7 @@ from amzigo_pipelines.catalog.model import (
     unclassified,
 )
 from amzigo_pipelines.catalog.registry import DATASETS
-from amzigo_pipelines.resources.spapi_errors import ReportDeferred
+from amzigo_pipelines.resources.spapi.errors import ReportDeferred
 from amzigo_pipelines.simulator.marketplaces import MARKETPLACES
 from amzigo_pipelines.simulator.report_request import ReportRequest, tab_separated
 from amzigo_pipelines.simulator.report_types import REPORT_TYPES, ReportType

@@ -10,10 +10,10 @@ import pyarrow as pa
 import pytest
 
 from amzigo_pipelines.catalog.report_headers import SPELLINGS
-from amzigo_pipelines.resources.report_bytes import charset_of, gunzip, to_utf8
-from amzigo_pipelines.resources.report_headers import Drift, Wanted
-from amzigo_pipelines.resources.report_text import ReportTable
-from amzigo_pipelines.resources.spapi_errors import (
+from amzigo_pipelines.resources.reports.encoding import charset_of, gunzip, to_utf8
+from amzigo_pipelines.resources.reports.headers import Drift, Wanted
+from amzigo_pipelines.resources.reports.text import ReportTable
+from amzigo_pipelines.resources.spapi.errors import (
     Asked,
     DownloadFailed,
     ReportColumnsChanged,

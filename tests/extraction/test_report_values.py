@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import BOOLEAN, DATE, INSTANT, INTEGER, MONEY, STRING
-from amzigo_pipelines.resources.report_values import ValueUnreadable, parse_values
+from amzigo_pipelines.resources.reports.values import ValueUnreadable, parse_values
 
 MARKETS = {market.country: market for market in MARKETPLACES.values()}
 DAY = date(2026, 1, 31)

@@ -13,9 +13,9 @@ import pytest
 from amzigo_pipelines.assets.extraction.extract import ExtractionRefused, ExtractionResult, extract_partition
 from amzigo_pipelines.catalog.rates import RATES
 from amzigo_pipelines.catalog.registry import DATASETS
-from amzigo_pipelines.resources.pacing import SharedPacer
-from amzigo_pipelines.resources.rate_buckets import RateBuckets
-from amzigo_pipelines.resources.spapi_errors import BadAnswer, BadRequest, MissingRole, SpApiError
+from amzigo_pipelines.resources.spapi.errors import BadAnswer, BadRequest, MissingRole, SpApiError
+from amzigo_pipelines.resources.spapi.pacing import SharedPacer
+from amzigo_pipelines.resources.spapi.rate_buckets import RateBuckets
 from amzigo_pipelines.simulator.api_feedback import FEWEST_REVIEWS
 from amzigo_pipelines.simulator.marketplaces import MARKETPLACES
 from amzigo_pipelines.simulator.reviews import Review, reviews

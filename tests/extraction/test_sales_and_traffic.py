@@ -13,13 +13,13 @@ from amzigo_pipelines.assets.extraction.extract import extract_partition, extrac
 from amzigo_pipelines.assets.extraction.query_text import query_text
 from amzigo_pipelines.assets.extraction.reports import windows_of
 from amzigo_pipelines.assets.extraction.results import ExtractionResult
-from amzigo_pipelines.automation import deferred_days
+from amzigo_pipelines.automation.pipeline import deferred_days
 from amzigo_pipelines.catalog.rates import RATES
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.report_ledger import ReportOrder, State
-from amzigo_pipelines.resources.reports import Report
-from amzigo_pipelines.resources.spapi_errors import (
+from amzigo_pipelines.resources.reports.documents import Report
+from amzigo_pipelines.resources.reports.ledger import ReportOrder, State
+from amzigo_pipelines.resources.spapi.errors import (
     BadAnswer,
     DownloadFailed,
     MissingRole,

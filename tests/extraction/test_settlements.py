@@ -15,7 +15,7 @@ from amzigo_pipelines.assets.extraction.results import ExtractionResult
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.catalog.settlements import MARKETPLACE_NAMES, SETTLEMENT_REPORT
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.spapi_errors import MissingRole, ReportDeferred, SpApiError
+from amzigo_pipelines.resources.spapi.errors import MissingRole, ReportDeferred, SpApiError
 from amzigo_pipelines.simulator import report_settlement, truth_finances
 from amzigo_pipelines.simulator.marketplaces import BY_COUNTRY, MARKETPLACES
 from amzigo_pipelines.simulator.report_request import ReportRequest

@@ -12,7 +12,7 @@ import dagster as dg
 import pytest
 
 from amzigo_pipelines.assets.partitions import SELLER_TAG, partition_key
-from amzigo_pipelines.automation import EXTRACTION_JOB, align_seller_partitions
+from amzigo_pipelines.automation.pipeline import EXTRACTION_JOB, align_seller_partitions
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.cli.initialise import initialise
@@ -21,8 +21,8 @@ from amzigo_pipelines.definitions import build_definitions
 from amzigo_pipelines.resources.home import Home, Kind
 from amzigo_pipelines.resources.labels import lake_key
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.report_desk import ReportDesk
-from amzigo_pipelines.resources.spapi_auth import TOKENS
+from amzigo_pipelines.resources.reports.desk import ReportDesk
+from amzigo_pipelines.resources.spapi.auth import TOKENS
 from amzigo_pipelines.simulator.marketplaces import BY_COUNTRY
 from amzigo_pipelines.simulator.profiles import FORBIDDEN, SellerProfile, WorldConfig
 from amzigo_pipelines.simulator.server import SimulatorServer, SimulatorSettings

@@ -18,10 +18,7 @@ import pytest
 
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.home import Home, Kind
-from amzigo_pipelines.resources.pacing import Pacer
-from amzigo_pipelines.resources.retries import Retries
-from amzigo_pipelines.resources.spapi import ClientMisconfigured, SellingPartner
-from amzigo_pipelines.resources.spapi_auth import (
+from amzigo_pipelines.resources.spapi.auth import (
     AMAZON_API,
     SIMULATOR_CREDENTIALS,
     TOKENS,
@@ -32,7 +29,8 @@ from amzigo_pipelines.resources.spapi_auth import (
     credentials_for,
     endpoint_for,
 )
-from amzigo_pipelines.resources.spapi_errors import (
+from amzigo_pipelines.resources.spapi.client import ClientMisconfigured, SellingPartner
+from amzigo_pipelines.resources.spapi.errors import (
     AmazonUnavailable,
     Asked,
     AuthorisationLost,
@@ -49,6 +47,8 @@ from amzigo_pipelines.resources.spapi_errors import (
     error_for_answer,
     retry_after_s,
 )
+from amzigo_pipelines.resources.spapi.pacing import Pacer
+from amzigo_pipelines.resources.spapi.retries import Retries
 from amzigo_pipelines.simulator.profiles import CLIENT_ID, CLIENT_SECRET
 
 US, DE, JP = "ATVPDKIKX0DER", "A1PA6795UKMFR9", "A1VC38T7YXB528"
@@ -525,7 +525,7 @@ def test_requests_name_their_host_rightly() -> None:
 
 
 def test_tls_is_1_2_at_least_and_certificates_are_checked() -> None:
-    from amzigo_pipelines.resources.spapi_http import Connection, tls_context
+    from amzigo_pipelines.resources.spapi.transport import Connection, tls_context
 
     assert tls_context().minimum_version is ssl.TLSVersion.TLSv1_2
     assert tls_context().verify_mode is ssl.CERT_REQUIRED
@@ -538,7 +538,7 @@ def test_tls_is_1_2_at_least_and_certificates_are_checked() -> None:
 
 
 def test_a_local_simulator_is_reached_past_any_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
-    from amzigo_pipelines.resources.spapi_http import Connection
+    from amzigo_pipelines.resources.spapi.transport import Connection
 
     monkeypatch.setenv("HTTP_PROXY", "http://proxy.example.com:3128")
     connection = Connection("http://127.0.0.1:1")

@@ -20,7 +20,7 @@ from amzigo_pipelines.assets.extraction.flatten_transactions import flatten_tran
 from amzigo_pipelines.assets.extraction.paths import FlattenError
 from amzigo_pipelines.assets.extraction.results import ExtractionResult
 from amzigo_pipelines.catalog.registry import DATASETS
-from amzigo_pipelines.resources.spapi_errors import MissingRole, SpApiError
+from amzigo_pipelines.resources.spapi.errors import MissingRole, SpApiError
 from amzigo_pipelines.simulator import truth_finances
 from amzigo_pipelines.simulator.server import SimulatorServer
 from amzigo_pipelines.simulator.truth_finances import TransactionTruth

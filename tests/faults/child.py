@@ -14,7 +14,7 @@ from typing import Any
 
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.home import load_home
-from amzigo_pipelines.resources.spapi_http import Connection
+from amzigo_pipelines.resources.spapi.transport import Connection
 from tests.extraction.conftest import Platform
 from tests.faults.kit import SOURCES, extract
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.spapi_auth import TOKENS
+from amzigo_pipelines.resources.spapi.auth import TOKENS
 from amzigo_pipelines.simulator.server import SimulatorServer, SimulatorSettings
 from amzigo_pipelines.simulator.world import World
 from tests.extraction.conftest import Platform

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.home import load_home
-from amzigo_pipelines.resources.retries import Retries
-from amzigo_pipelines.resources.spapi_auth import TOKENS
+from amzigo_pipelines.resources.spapi.auth import TOKENS
+from amzigo_pipelines.resources.spapi.retries import Retries
 from amzigo_pipelines.simulator.server import SimulatorServer
 from amzigo_pipelines.simulator.world import World
 from tests.extraction.conftest import Platform

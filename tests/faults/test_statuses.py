@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from amzigo_pipelines.resources.retries import Retries
-from amzigo_pipelines.resources.schema import reports
-from amzigo_pipelines.resources.spapi_auth import TOKENS
-from amzigo_pipelines.resources.spapi_errors import SpApiError
+from amzigo_pipelines.resources.control.schema import reports
+from amzigo_pipelines.resources.spapi.auth import TOKENS
+from amzigo_pipelines.resources.spapi.errors import SpApiError
+from amzigo_pipelines.resources.spapi.retries import Retries
 from amzigo_pipelines.simulator.server import SimulatorServer
 from amzigo_pipelines.simulator.world import World
 from tests.extraction.conftest import Platform

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from amzigo_pipelines.assets.extraction.extract import ExtractionRefused
-from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_errors import PageTokenRefused, ReportLate, SpApiError
-from amzigo_pipelines.resources.spapi_pages import Page
+from amzigo_pipelines.resources.spapi.client import SellingPartner
+from amzigo_pipelines.resources.spapi.errors import PageTokenRefused, ReportLate, SpApiError
+from amzigo_pipelines.resources.spapi.pages import Page
 from amzigo_pipelines.simulator import truth
 from amzigo_pipelines.simulator.server import SimulatorServer
 from amzigo_pipelines.simulator.world import World

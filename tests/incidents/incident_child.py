@@ -12,7 +12,7 @@ from incident_kit import DAY, SELLER, open_platform
 
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.freezes import check_not_frozen
+from amzigo_pipelines.resources.control.freezes import check_not_frozen
 
 
 def main(home: Path) -> None:

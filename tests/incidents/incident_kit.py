@@ -12,7 +12,7 @@ from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.home import Home, Kind, create_home
-from amzigo_pipelines.resources.lake import LakeWriter
+from amzigo_pipelines.resources.lake.store import LakeWriter
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.certificates import ensure_signing_key
 

@@ -19,15 +19,15 @@ from incident_kit import DAY, DIES, MARK, NOW, OTHER, SELLER, TODAY, append, at,
 
 from amzigo_pipelines.assets.extraction.extract import extract_partition
 from amzigo_pipelines.assets.partitions import SELLER_TAG
-from amzigo_pipelines.automation import daily_extraction_schedule
+from amzigo_pipelines.automation.pipeline import daily_extraction_schedule
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.cli import checks
 from amzigo_pipelines.cli import main as command
 from amzigo_pipelines.clock import SystemClock, VirtualClock
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.freezes import SellerFrozen
-from amzigo_pipelines.resources.keys import KeyDead
+from amzigo_pipelines.resources.control.freezes import SellerFrozen
+from amzigo_pipelines.resources.keys.store import KeyDead
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.sellers import UnknownSeller
 from amzigo_pipelines.retention.incident_notice import affected_data, draft_notice

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from keys_kit import open_platform
 
-from amzigo_pipelines.resources.roles import KekPurpose
+from amzigo_pipelines.resources.keys.roles import KekPurpose
 
 
 def main(home: Path, killed_at: int) -> None:

@@ -24,7 +24,7 @@ from kms_server import KmsServer
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.aws import AwsUnavailable
 from amzigo_pipelines.resources.home import HomeError, load_home
-from amzigo_pipelines.resources.keks import KekError, KekMissing
+from amzigo_pipelines.resources.keys.keks import KekError, KekMissing
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.backups import make_backup
 from amzigo_pipelines.retention.drill import run_drill

@@ -14,10 +14,10 @@ from keys_kit import DIES, SELLER, TODAY, key_ids, make_platform, open_platform,
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.cli import checks
-from amzigo_pipelines.resources.keks import KekError, KekPurpose
-from amzigo_pipelines.resources.keys import KeyStore
+from amzigo_pipelines.resources.keys.keks import KekError, KekPurpose
+from amzigo_pipelines.resources.keys.roles import MAY_OPEN, Role, RoleRefused, acting_user, role_of
+from amzigo_pipelines.resources.keys.store import KeyStore
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.roles import MAY_OPEN, Role, RoleRefused, acting_user, role_of
 from amzigo_pipelines.retention.certificates import signing_key
 
 Wrapping = Mapping[KekPurpose, str]

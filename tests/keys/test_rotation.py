@@ -31,6 +31,7 @@ from keys_kit import (
     write_orders,
 )
 
+from amzigo_pipelines.automation.retention import CHECKS_JOB
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.cli import checks
 from amzigo_pipelines.cli import main as command
@@ -38,13 +39,12 @@ from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.definitions import build_definitions
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.quality.key_checks import check_key_ages
+from amzigo_pipelines.resources.control.schema import kek_versions
 from amzigo_pipelines.resources.home import Kind
-from amzigo_pipelines.resources.kek_status import kek_status
-from amzigo_pipelines.resources.keks import KekOutdated, KekPurpose
+from amzigo_pipelines.resources.keys.kek_status import kek_status
+from amzigo_pipelines.resources.keys.keks import KekOutdated, KekPurpose
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import kek_versions
-from amzigo_pipelines.resources.spapi_auth import LwaCredentials
-from amzigo_pipelines.retention.automation import CHECKS_JOB
+from amzigo_pipelines.resources.spapi.auth import LwaCredentials
 from amzigo_pipelines.retention.sweep import sweep
 from amzigo_pipelines.retention.time_check import DatabaseOutdated
 

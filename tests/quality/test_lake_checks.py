@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from amzigo_pipelines.assets.mart_assets import DESPITE_CHECKS_TAG, PublishBlocked, _refuse_broken
-from amzigo_pipelines.automation import QUALITY_JOB, check_after_extraction, publish_after_extraction
+from amzigo_pipelines.automation.pipeline import QUALITY_JOB, check_after_extraction, publish_after_extraction
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.cli.initialise import initialise

@@ -6,8 +6,8 @@ import sys
 import time
 
 from amzigo_pipelines.catalog.rates import Rate
-from amzigo_pipelines.resources.control import ControlDatabase
-from amzigo_pipelines.resources.rate_buckets import Account, RateBuckets
+from amzigo_pipelines.resources.control.database import ControlDatabase
+from amzigo_pipelines.resources.spapi.rate_buckets import Account, RateBuckets
 
 if __name__ == "__main__":
     file, rate, burst, run_s = sys.argv[1:]

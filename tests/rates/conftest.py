@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.control.database import ControlDatabase
 
 START = datetime(2026, 11, 20, tzinfo=UTC)
 

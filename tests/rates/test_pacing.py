@@ -11,12 +11,12 @@ import pytest
 
 from amzigo_pipelines.catalog.rates import RATES, Rate
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.home import Home, Kind, create_home, load_home
-from amzigo_pipelines.resources.pacing import SharedPacer
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.rate_buckets import RateBuckets
-from amzigo_pipelines.resources.spapi_errors import TurnTooLate
+from amzigo_pipelines.resources.spapi.errors import TurnTooLate
+from amzigo_pipelines.resources.spapi.pacing import SharedPacer
+from amzigo_pipelines.resources.spapi.rate_buckets import RateBuckets
 from amzigo_pipelines.simulator.marketplaces import BY_COUNTRY
 from amzigo_pipelines.simulator.profiles import SellerProfile, WorldConfig
 from amzigo_pipelines.simulator.server import SimulatorServer, SimulatorSettings

@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amzigo_pipelines.catalog.rates import RATES, Rate
-from amzigo_pipelines.resources.control import ControlDatabase
-from amzigo_pipelines.resources.rate_buckets import Account, Bucket, RateBuckets
+from amzigo_pipelines.resources.control.database import ControlDatabase
+from amzigo_pipelines.resources.spapi.rate_buckets import Account, Bucket, RateBuckets
 from amzigo_pipelines.simulator import rates as amazons
 from tests.rates.conftest import START, Time
 

@@ -18,8 +18,9 @@ import duckdb  # noqa: F401 - what the fork needs is imported before it
 import pyarrow.dataset  # noqa: F401
 from retention_kit import open_platform
 
-from amzigo_pipelines.resources import audit, lake  # noqa: F401
-from amzigo_pipelines.resources.lake_files import LakeFile
+from amzigo_pipelines.resources.audit import trail  # noqa: F401
+from amzigo_pipelines.resources.lake.files import LakeFile
+from amzigo_pipelines.resources.lake.store import store as lake  # noqa: F401
 from amzigo_pipelines.retention.sweep import sweep
 
 

@@ -12,11 +12,11 @@ from retention_kit import DAY, SELLER, days, move, on_disk, open_platform, pii_c
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.keks import KekMissing
-from amzigo_pipelines.resources.keys import KeyDead, KeyTampered
-from amzigo_pipelines.resources.lake_files import LakeDamaged
+from amzigo_pipelines.resources.control.schema import data_keys, high_water, lake_files, retention_runs
+from amzigo_pipelines.resources.keys.keks import KekMissing
+from amzigo_pipelines.resources.keys.store import KeyDead, KeyTampered
+from amzigo_pipelines.resources.lake.files import LakeDamaged
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import data_keys, high_water, lake_files, retention_runs
 from amzigo_pipelines.retention.certificates import summaries
 from amzigo_pipelines.retention.deadlines import deadlines
 from amzigo_pipelines.retention.sweep import VerificationFailed, sweep

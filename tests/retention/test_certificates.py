@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from retention_kit import DAY, OTHER, SELLER, days, make_platform, move, open_platform, write_day
 
+from amzigo_pipelines.resources.control.schema import certificates, retention_runs
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import certificates, retention_runs
 from amzigo_pipelines.retention.certificate_format import (
     CertificateError,
     CertificateInvalid,

@@ -14,13 +14,13 @@ import pytest
 import sqlalchemy as sa
 from retention_kit import DAY, OTHER, SELLER, move, on_disk, write_day
 
+from amzigo_pipelines.automation.retention import CHECKS_JOB
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.definitions import build_definitions
-from amzigo_pipelines.resources.keys import KeyDead
+from amzigo_pipelines.resources.control.schema import data_keys, retention_runs
+from amzigo_pipelines.resources.keys.store import KeyDead
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.retention_settings import RetentionSettings
-from amzigo_pipelines.resources.schema import data_keys, retention_runs
-from amzigo_pipelines.retention.automation import CHECKS_JOB
 from amzigo_pipelines.retention.checks import CHECK, result_of
 from amzigo_pipelines.retention.deadlines import deadlines
 from amzigo_pipelines.retention.sweep import sweep

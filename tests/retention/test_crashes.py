@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 from retention_kit import DAY, OTHER, SELLER, business_rows, days, move, on_disk, open_platform, write_day
 
-from amzigo_pipelines.resources.keks import KekMissing
-from amzigo_pipelines.resources.keys import KeyDead
+from amzigo_pipelines.resources.keys.keks import KekMissing
+from amzigo_pipelines.resources.keys.store import KeyDead
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.certificates import verify_chain
 from amzigo_pipelines.retention.outlook import status

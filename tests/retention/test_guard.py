@@ -9,9 +9,9 @@ import sqlalchemy as sa
 from retention_kit import DAY, OTHER, SELLER, days, move, on_disk, pii_count, write_day
 
 from amzigo_pipelines.catalog.model import RetentionClass
-from amzigo_pipelines.resources.keys import KeyDead
+from amzigo_pipelines.resources.control.schema import retention_runs
+from amzigo_pipelines.resources.keys.store import KeyDead
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import retention_runs
 from amzigo_pipelines.retention.certificates import verify_chain
 from amzigo_pipelines.retention.outlook import plan
 from amzigo_pipelines.retention.sweep import SweepStopped, sweep

@@ -13,7 +13,7 @@ from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.home import HomeError, load_home
-from amzigo_pipelines.resources.lake_files import LakeInputError
+from amzigo_pipelines.resources.lake.files import LakeInputError
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.retention_settings import RetentionSettings
 from amzigo_pipelines.retention.dates import earliest_pii_day, expires_on_of

@@ -26,11 +26,11 @@ from retention_kit import (
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.keks import KekMissing
-from amzigo_pipelines.resources.keys import KeyDead
+from amzigo_pipelines.resources.control.schema import certificates, data_keys, retention_runs
+from amzigo_pipelines.resources.keys.keks import KekMissing
+from amzigo_pipelines.resources.keys.store import KeyDead
 from amzigo_pipelines.resources.locks import exclusive
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import certificates, data_keys, retention_runs
 from amzigo_pipelines.retention.certificates import summaries, verify_chain
 from amzigo_pipelines.retention.outlook import plan, status
 from amzigo_pipelines.retention.sweep import SweepBusy, SweepRefused, sweep

@@ -14,11 +14,11 @@ from retention_kit import DAY, OTHER, SELLER, days, move, on_disk, write_day
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.orders import ORDERS
-from amzigo_pipelines.resources.keks import KekStore
-from amzigo_pipelines.resources.keys import KeyDead
-from amzigo_pipelines.resources.lake_files import LakeFile
+from amzigo_pipelines.resources.control.schema import data_keys, lake_files
+from amzigo_pipelines.resources.keys.keks import KekStore
+from amzigo_pipelines.resources.keys.store import KeyDead
+from amzigo_pipelines.resources.lake.files import LakeFile
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.schema import data_keys, lake_files
 from amzigo_pipelines.retention.certificates import summaries, verify_chain
 from amzigo_pipelines.retention.outlook import status
 from amzigo_pipelines.retention.sweep import VerificationFailed, sweep

@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.audit import AuditTrail
-from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.audit.trail import AuditTrail
+from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.home import Home, Kind, create_home
-from amzigo_pipelines.resources.keks import KekStore
-from amzigo_pipelines.resources.keys import KeyStore
-from amzigo_pipelines.resources.lake import Lake
+from amzigo_pipelines.resources.keys.keks import KekStore
+from amzigo_pipelines.resources.keys.store import KeyStore
+from amzigo_pipelines.resources.lake.store import Lake
 from amzigo_pipelines.resources.sellers import SellerRegistry
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)

@@ -14,9 +14,8 @@ from sqlalchemy.dialects import postgresql
 from sqlalchemy.schema import CreateIndex, CreateTable
 from storage_kit import NOW, SELLER, Store
 
-from amzigo_pipelines.resources import schema
-from amzigo_pipelines.resources.audit import AuditBroken
-from amzigo_pipelines.resources.control import ControlDatabase, ControlError
+from amzigo_pipelines.resources.audit.trail import AuditBroken
+from amzigo_pipelines.resources.control.database import ControlDatabase, ControlError, schema
 from amzigo_pipelines.resources.locks import LockBusy, exclusive
 from amzigo_pipelines.resources.sellers import SellerError, UnknownSeller
 
@@ -84,9 +83,7 @@ def test_postgresql_takes_the_same_tables() -> None:
 
 
 def test_the_registry_imports_neither_arrow_nor_duckdb() -> None:
-    code = (
-        "import sys, amzigo_pipelines.resources.sellers as s; print(sorted({'pyarrow', 'duckdb'} & set(sys.modules)))"
-    )
+    code = "import sys, amzigo_pipelines.resources.sellers; print(sorted({'pyarrow', 'duckdb'} & set(sys.modules)))"
     root = str(Path(__file__).parents[2])
     result = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60)
     assert result.stdout == "[]\n", result.stderr

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from storage_kit import DAY, MARK, ORDERS, SELLER, Store, make_store, marks, open_store, orders
 
-from amzigo_pipelines.resources.keys import KeyDead
-from amzigo_pipelines.resources.lake import PartitionBusy
+from amzigo_pipelines.resources.keys.store import KeyDead
+from amzigo_pipelines.resources.lake.store import PartitionBusy
 
 # Six files: of orders business, pseudonym and PII of two dates; of items business and PII of one.
 STEPS = [

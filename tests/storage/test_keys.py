@@ -13,9 +13,9 @@ import pytest
 import sqlalchemy as sa
 from storage_kit import NOW, SELLER, TODAY, Store, make_store, open_store
 
-from amzigo_pipelines.resources.keks import KekError, KekMissing
-from amzigo_pipelines.resources.keys import KeyClass, KeyDead, KeyTampered, KeyUnknown, SecretMissing
-from amzigo_pipelines.resources.schema import data_keys, secrets
+from amzigo_pipelines.resources.control.schema import data_keys, secrets
+from amzigo_pipelines.resources.keys.keks import KekError, KekMissing
+from amzigo_pipelines.resources.keys.store import KeyClass, KeyDead, KeyTampered, KeyUnknown, SecretMissing
 
 DIES = TODAY + timedelta(days=10)
 

@@ -26,7 +26,7 @@ from storage_kit import (
 )
 
 from amzigo_pipelines.catalog.model import RetentionClass
-from amzigo_pipelines.resources.lake import LakeInputError
+from amzigo_pipelines.resources.lake.store import LakeInputError
 from amzigo_pipelines.resources.sellers import SellerError
 
 BUSINESS, PSEUDONYM, PII = RetentionClass.BUSINESS, RetentionClass.PSEUDONYM, RetentionClass.PII

@@ -15,9 +15,9 @@ from storage_kit import DAY, MARK, ORDERS, SELLER, TODAY, Store, orders
 
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.keys import KeyTampered
-from amzigo_pipelines.resources.lake import LakeDamaged, LakeFile
-from amzigo_pipelines.resources.schema import data_keys, lake_files
+from amzigo_pipelines.resources.control.schema import data_keys, lake_files
+from amzigo_pipelines.resources.keys.store import KeyTampered
+from amzigo_pipelines.resources.lake.store import LakeDamaged, LakeFile
 
 BUSINESS, PSEUDONYM, PII = RetentionClass.BUSINESS, RetentionClass.PSEUDONYM, RetentionClass.PII
 YESTERDAY = DAY - timedelta(days=1)

@@ -16,12 +16,12 @@ from amzigo_pipelines.assets.mart_definitions import Mart, load_marts
 from amzigo_pipelines.catalog.model import PERIOD_DAYS, RetentionClass
 from amzigo_pipelines.catalog.registry import STORED
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.control import ControlDatabase
+from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.home import Home, Kind, create_home
-from amzigo_pipelines.resources.keks import KekStore
-from amzigo_pipelines.resources.keys import KeyStore
-from amzigo_pipelines.resources.lake import Lake
-from amzigo_pipelines.resources.warehouse import Warehouse
+from amzigo_pipelines.resources.keys.keks import KekStore
+from amzigo_pipelines.resources.keys.store import KeyStore
+from amzigo_pipelines.resources.lake.store import Lake
+from amzigo_pipelines.resources.marts.warehouse import Warehouse
 
 US, DE, JP = "ATVPDKIKX0DER", "A1PA6795UKMFR9", "A1VC38T7YXB528"
 CURRENCY = {US: "USD", DE: "EUR", JP: "JPY"}

@@ -10,8 +10,8 @@ from typing import Any
 import duckdb
 import pytest
 
-from amzigo_pipelines.resources.duckdb_session import CannotOpen, attach, open_session
-from amzigo_pipelines.resources.warehouse import MartDamaged, MartExpired, NotPublished
+from amzigo_pipelines.resources.marts.duckdb_session import CannotOpen, attach, open_session
+from amzigo_pipelines.resources.marts.warehouse import MartDamaged, MartExpired, NotPublished
 from tests.warehouse.conftest import DAY, SELLER, World, item, order, publish_two, simple
 
 MARKERS = ("SKU-NEEDLE-4711", "A title that nobody else has", "buyer-key-needle")

@@ -7,8 +7,8 @@ import pytest
 from amzigo_pipelines.assets.mart_definitions import Mart, MartError, check_marts, in_order, parse_mart
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.registry import STORED
-from amzigo_pipelines.resources.duckdb_session import open_sealed_memory
-from amzigo_pipelines.resources.staging import create_staging
+from amzigo_pipelines.resources.marts.duckdb_session import open_sealed_memory
+from amzigo_pipelines.resources.marts.staging import create_staging
 
 GOOD = """-- What a row is.
 --

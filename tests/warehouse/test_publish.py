@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from amzigo_pipelines.resources.locks import exclusive
-from amzigo_pipelines.resources.mart_build import MartBuildError
-from amzigo_pipelines.resources.warehouse import MartExpired, NotPublished, PublishBusy, WarehouseError
+from amzigo_pipelines.resources.marts.build import MartBuildError
+from amzigo_pipelines.resources.marts.warehouse import MartExpired, NotPublished, PublishBusy, WarehouseError
 from tests.warehouse.conftest import (
     DAY,
     SELLER,

@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from amzigo_pipelines.resources.mart_query import QueryError, QueryTimeout
+from amzigo_pipelines.resources.marts.query import QueryError, QueryTimeout
 from tests.warehouse.conftest import DAY, SELLER, World, simple
 
 

@@ -22,7 +22,7 @@ from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.home import Home, Kind
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.spapi_auth import TOKENS
+from amzigo_pipelines.resources.spapi.auth import TOKENS
 from amzigo_pipelines.simulator import truth, truth_reports
 from amzigo_pipelines.simulator.calls import SimulatorSettings
 from amzigo_pipelines.simulator.marketplaces import BY_COUNTRY

@@ -1,7 +1,7 @@
 """Extracting what ads did and cost: six reports a marketplace, asked for at once, several days in each.
 
 Belongs here: which reports are asked for which days, from their rows to ours, what is written. Does not belong here:
-the life of a report (`resources/ads_reports.py`), which reports and fields there are (`catalog/advertising.py`).
+the life of a report (`resources/ads/reports.py`), which reports and fields there are (`catalog/advertising.py`).
 
 The source is optional: a seller without an advertising account has no partitions of it, not empty ones.
 """
@@ -30,10 +30,10 @@ from amzigo_pipelines.assets.extraction.results import (
 from amzigo_pipelines.catalog.advertising import ADS_CAMPAIGNS, ADS_HISTORY_DAYS, ADS_PRODUCTS, ADS_REPORTS
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import DATE, INTEGER, MONEY, STRING, Column, Dataset
-from amzigo_pipelines.resources.ads import AdsPartner
-from amzigo_pipelines.resources.ads_reports import AdsReport, ask_for_report, report_rows, wait_for_reports
-from amzigo_pipelines.resources.lake_files import PartitionCommit
-from amzigo_pipelines.resources.retries import Retries
+from amzigo_pipelines.resources.ads.client import AdsPartner
+from amzigo_pipelines.resources.ads.reports import AdsReport, ask_for_report, report_rows, wait_for_reports
+from amzigo_pipelines.resources.lake.files import PartitionCommit
+from amzigo_pipelines.resources.spapi.retries import Retries
 
 ADS_DATASETS = (ADS_CAMPAIGNS, ADS_PRODUCTS)
 # How often the download of ready reports is begun; a torn one starts the write anew.

@@ -2,7 +2,7 @@
 
 Belongs here: which reports are asked for, what of the Orders API is added for the sake of buyers, what is written. Does
 not belong here: which way a day is extracted (`orders.py`), lines (`order_lines.py`), the life of a report
-(`resources/report_desk.py`).
+(`resources/reports/desk.py`).
 
 The report says nothing of buyers but a postal code. Within the period in which their data may live, the orders that the
 seller ships himself are asked for at the API too: those are the ones whose buyers Amazon tells. Older ones never are.
@@ -44,12 +44,12 @@ from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.order_report import COOLDOWN, LEFT_OUT, MOST_DAYS, OPTIONAL, REPORT_TYPE, REQUIRED, USED
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.lake_writer import LakeWriter
-from amzigo_pipelines.resources.report_desk import EmptyUnconfirmed, ReportOrder
-from amzigo_pipelines.resources.reports import Report, report_table
-from amzigo_pipelines.resources.retries import Retries
-from amzigo_pipelines.resources.spapi import PERSONAL_SECTIONS
-from amzigo_pipelines.resources.spapi_errors import Asked, BadRequest, ReportDeferred, ReportNotTabular
+from amzigo_pipelines.resources.lake.writer import LakeWriter
+from amzigo_pipelines.resources.reports.desk import EmptyUnconfirmed, ReportOrder
+from amzigo_pipelines.resources.reports.documents import Report, report_table
+from amzigo_pipelines.resources.spapi.client import PERSONAL_SECTIONS
+from amzigo_pipelines.resources.spapi.errors import Asked, BadRequest, ReportDeferred, ReportNotTabular
+from amzigo_pipelines.resources.spapi.retries import Retries
 from amzigo_pipelines.retention.dates import earliest_pii_day
 
 _DOWNLOAD_ATTEMPTS = 4

@@ -25,7 +25,7 @@ from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.report_desk import ReportOrder
+from amzigo_pipelines.resources.reports.desk import ReportOrder
 
 __all__ = [
     "LAST_SOURCES",

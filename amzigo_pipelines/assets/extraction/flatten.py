@@ -23,7 +23,7 @@ from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
 from amzigo_pipelines.catalog.model import INSTANT, INTEGER, STRING, UNCLASSIFIED, Dataset
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
-from amzigo_pipelines.resources.row_match import buyer_key_of, plain_email
+from amzigo_pipelines.resources.lake.row_match import buyer_key_of, plain_email
 
 # Characters of the postal code that tell a coarse area: the first three digits are some hundred places in the United
 # States, Canada, Mexico and Japan, two the ten dozen regions of Germany, and a safe default elsewhere.

@@ -22,7 +22,7 @@ from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.rates import RATES
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.lake_files import PartitionRecord, expires_on_of_partition
+from amzigo_pipelines.resources.lake.files import PartitionRecord, expires_on_of_partition
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.dates import earliest_pii_day
 

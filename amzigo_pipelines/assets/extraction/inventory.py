@@ -21,8 +21,8 @@ from amzigo_pipelines.assets.extraction.results import (
     snapshot_window,
 )
 from amzigo_pipelines.catalog.fba_inventory import FBA_INVENTORY
-from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_errors import PageTokenRefused
+from amzigo_pipelines.resources.spapi.client import SellingPartner
+from amzigo_pipelines.resources.spapi.errors import PageTokenRefused
 
 # How often one marketplace's listing is begun; each time its page tokens have 30 seconds.
 _STARTS = 3

@@ -21,8 +21,8 @@ from amzigo_pipelines.assets.extraction.results import Extraction
 from amzigo_pipelines.catalog.model import DATE, INSTANT
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.lake_writer import LakeWriter
-from amzigo_pipelines.resources.spapi import PERSONAL_SECTIONS
+from amzigo_pipelines.resources.lake.writer import LakeWriter
+from amzigo_pipelines.resources.spapi.client import PERSONAL_SECTIONS
 from amzigo_pipelines.retention.dates import BEFORE_SHIPPING, earliest_pii_day
 
 DAYS_BEFORE = 5

@@ -26,7 +26,7 @@ from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.order_report import FULFILLED_BY, NON_AMAZON, SALES_CHANNELS, STATUSES
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.report_values import parse_values
+from amzigo_pipelines.resources.reports.values import parse_values
 
 _BY_COUNTRY = {market.country: market.marketplace_id for market in MARKETPLACES.values()}
 _AMOUNTS = {

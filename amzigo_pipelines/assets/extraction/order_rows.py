@@ -1,7 +1,7 @@
 """Orders of a day at the Orders API, as rows: one sweep of `searchOrders`.
 
 Belongs here: what is asked for, and which version of an order belongs to the day. Does not belong here: which way a
-day is extracted (`orders.py`), paging and retries (`resources/spapi*.py`), columns (`flatten.py`).
+day is extracted (`orders.py`), paging and retries (`resources/spapi/`), columns (`flatten.py`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from amzigo_pipelines.assets.extraction.results import Extraction, newest_rows, 
 from amzigo_pipelines.catalog.model import INSTANT
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
-from amzigo_pipelines.resources.collection import collection_paused
-from amzigo_pipelines.resources.lake_writer import LakeWriter
-from amzigo_pipelines.resources.spapi import PERSONAL_SECTIONS
-from amzigo_pipelines.resources.spapi_pages import Page
+from amzigo_pipelines.resources.lake.writer import LakeWriter
+from amzigo_pipelines.resources.spapi.client import PERSONAL_SECTIONS
+from amzigo_pipelines.resources.spapi.collection import collection_paused
+from amzigo_pipelines.resources.spapi.pages import Page
 from amzigo_pipelines.retention.dates import expires_on_of
 
 # TAX, PAYMENT, EXPENSE and FULFILLMENT_ORDERS are never asked for, see the catalog.

@@ -27,8 +27,8 @@ from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.rates import RATES
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.report_desk import ReportOrder
-from amzigo_pipelines.resources.spapi import ORDERS_PER_PAGE, PERSONAL_SECTIONS
+from amzigo_pipelines.resources.reports.desk import ReportOrder
+from amzigo_pipelines.resources.spapi.client import ORDERS_PER_PAGE, PERSONAL_SECTIONS
 from amzigo_pipelines.retention.dates import earliest_pii_day
 
 MOST_AT_ONCE = int(RATES["searchOrders"].burst) * ORDERS_PER_PAGE

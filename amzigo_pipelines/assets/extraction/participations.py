@@ -24,7 +24,7 @@ from amzigo_pipelines.assets.extraction.results import (
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import BOOLEAN, INSTANT, STRING
 from amzigo_pipelines.catalog.participations import PARTICIPATIONS
-from amzigo_pipelines.resources.spapi import SellingPartner
+from amzigo_pipelines.resources.spapi.client import SellingPartner
 
 
 def extract_participations(extraction: Extraction, days: Sequence[date]) -> Iterator[ExtractionResult]:

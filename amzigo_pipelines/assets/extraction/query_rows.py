@@ -1,7 +1,7 @@
 """From the rows of a Data Kiosk document to Arrow columns, with an eye on fields that come or go.
 
-Belongs here: the fields of rows. Does not belong here: the document (`resources/reports.py`), days and doubles
-(`report_rows.py`), the query (`query_text.py`).
+Belongs here: the fields of rows. Does not belong here: the document (`resources/reports/documents.py`), days and
+doubles (`report_rows.py`), the query (`query_text.py`).
 """
 
 from __future__ import annotations

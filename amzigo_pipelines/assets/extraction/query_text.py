@@ -1,6 +1,6 @@
 """The GraphQL text of a Data Kiosk query, from the catalog's word alone.
 
-Belongs here: writing the query. Does not belong here: asking it (`resources/report_desk.py`), reading what comes of it
+Belongs here: writing the query. Does not belong here: asking it (`resources/reports/desk.py`), reading what comes of it
 (`query_rows.py`).
 """
 

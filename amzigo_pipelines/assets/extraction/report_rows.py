@@ -1,7 +1,7 @@
 """From a report's lines or records to a dataset's rows, day by day, with the date of death of personal data.
 
 Belongs here: columns that the extraction itself knows, which day a row belongs to, lines that repeat themselves, when
-personal data dies. Does not belong here: bytes, charsets and headers (`resources/report_text.py`), which reports there
+personal data dies. Does not belong here: bytes, charsets and headers (`resources/reports/text.py`), which reports there
 are (`reports.py`).
 """
 
@@ -33,8 +33,8 @@ from amzigo_pipelines.catalog.model import (
 )
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.report_values import parse_values
-from amzigo_pipelines.resources.reports import Report, report_json, report_objects, report_table
+from amzigo_pipelines.resources.reports.documents import Report, report_json, report_objects, report_table
+from amzigo_pipelines.resources.reports.values import parse_values
 from amzigo_pipelines.retention.dates import CLOCK_COLUMNS, earliest_pii_day, expires_on_of
 
 _SEPARATOR = "\x1f"

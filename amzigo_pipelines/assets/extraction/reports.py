@@ -1,7 +1,7 @@
 """Extracting any dataset that is a plain report or query of Data Kiosk: the catalog says which, this says how.
 
 Belongs here: which reports are ordered for which days, and what is written when they come, or don't. Does not belong
-here: the life of a report (`resources/report_desk.py`), from lines to rows (`report_rows.py`), any one report: a
+here: the life of a report (`resources/reports/desk.py`), from lines to rows (`report_rows.py`), any one report: a
 further one is a module in the catalog and a line in its registry.
 """
 
@@ -27,19 +27,19 @@ from amzigo_pipelines.assets.extraction.results import (
 )
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import Dataset, ReportShape
-from amzigo_pipelines.resources.lake_files import PartitionCommit
-from amzigo_pipelines.resources.lake_writer import LakeWriter
-from amzigo_pipelines.resources.report_desk import EmptyUnconfirmed, ReportOrder
-from amzigo_pipelines.resources.reports import Report
-from amzigo_pipelines.resources.retries import Retries
-from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_errors import (
+from amzigo_pipelines.resources.lake.files import PartitionCommit
+from amzigo_pipelines.resources.lake.writer import LakeWriter
+from amzigo_pipelines.resources.reports.desk import EmptyUnconfirmed, ReportOrder
+from amzigo_pipelines.resources.reports.documents import Report
+from amzigo_pipelines.resources.spapi.client import SellingPartner
+from amzigo_pipelines.resources.spapi.errors import (
     Asked,
     BadRequest,
     MissingRole,
     ReportDeferred,
     ReportNotTabular,
 )
+from amzigo_pipelines.resources.spapi.retries import Retries
 
 # How often the download of ready reports is begun; a torn one starts the write anew.
 _DOWNLOAD_ATTEMPTS = 4

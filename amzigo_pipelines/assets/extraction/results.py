@@ -17,15 +17,15 @@ import pyarrow as pa
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.clock import Clock, today
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.lake_files import PartitionCommit
-from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_calls import Usage
+from amzigo_pipelines.resources.lake.files import PartitionCommit
+from amzigo_pipelines.resources.spapi.calls import Usage
+from amzigo_pipelines.resources.spapi.client import SellingPartner
 
 if TYPE_CHECKING:
-    from amzigo_pipelines.resources.lake import Lake
-    from amzigo_pipelines.resources.lake_writer import LakeWriter
+    from amzigo_pipelines.resources.lake.store import Lake
+    from amzigo_pipelines.resources.lake.writer import LakeWriter
     from amzigo_pipelines.resources.platform import Platform
-    from amzigo_pipelines.resources.report_desk import ReportDesk
+    from amzigo_pipelines.resources.reports.desk import ReportDesk
 
 # Amazon tells of a change after up to two minutes.
 SETTLING = timedelta(minutes=2)

@@ -1,7 +1,7 @@
 """Extracting `review_topics` and `review_trends`: one call a product and marketplace, one partition a day.
 
 Belongs here: which products are asked about, and what an answer without data or a refusal means. Does not belong here:
-the calls (`resources/spapi_feedback.py`), columns (the catalog).
+the calls (`resources/spapi/feedback.py`), columns (the catalog).
 
 A partition is written once all products are through: with hundreds of them that takes minutes, at one call a second,
 and whatever happens on the way leaves the old partition.
@@ -31,9 +31,9 @@ from amzigo_pipelines.catalog.customer_feedback import COUNTRIES, NEGATIVE, POSI
 from amzigo_pipelines.catalog.listings import LISTINGS
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import Dataset
-from amzigo_pipelines.resources.spapi import SellingPartner
-from amzigo_pipelines.resources.spapi_errors import BadRequest, MissingRole
-from amzigo_pipelines.resources.spapi_feedback import review_topics, review_trends
+from amzigo_pipelines.resources.spapi.client import SellingPartner
+from amzigo_pipelines.resources.spapi.errors import BadRequest, MissingRole
+from amzigo_pipelines.resources.spapi.feedback import review_topics, review_trends
 
 # Listings change slowly: a night on which they did not come costs no reviews.
 LISTINGS_DAYS = 7

@@ -1,6 +1,7 @@
 """Extracting Amazon's own sums of orders: three requests a marketplace for 31 days.
 
-Belongs here: which days are asked for, and rows. Does not belong here: the request (`resources/order_metrics.py`).
+Belongs here: which days are asked for, and rows. Does not belong here: the request
+(`resources/spapi/order_metrics.py`).
 """
 
 from __future__ import annotations
@@ -24,9 +25,9 @@ from amzigo_pipelines.assets.extraction.results import (
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import DATE, MONEY, STRING
 from amzigo_pipelines.catalog.sales_metrics import SALES_METRICS, SLICES
-from amzigo_pipelines.resources.lake_files import PartitionCommit
-from amzigo_pipelines.resources.order_metrics import order_metrics
-from amzigo_pipelines.resources.spapi_errors import MissingRole
+from amzigo_pipelines.resources.lake.files import PartitionCommit
+from amzigo_pipelines.resources.spapi.errors import MissingRole
+from amzigo_pipelines.resources.spapi.order_metrics import order_metrics
 
 _BY_SLICE = {prefix: [f"{prefix}{name}" for name in ("orders", "order_items", "units", "sales")] for prefix in SLICES}
 

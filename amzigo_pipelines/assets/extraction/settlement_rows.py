@@ -1,7 +1,7 @@
 """One settlement report as rows: the totals of its first line, and the lines that add up to them.
 
 Belongs here: what a settlement report must look like, and how its values are read. Does not belong here: which reports
-are read (`settlements.py`), bytes and headers (`resources/report_text.py`).
+are read (`settlements.py`), bytes and headers (`resources/reports/text.py`).
 
 The header is English everywhere, dates and decimals are not: `2026-01-31 10:00:00 UTC` or `31.01.2026 10:00:00 UTC`,
 `12.34` or `12,34`. A date with slashes, and a report that mixes decimal points and commas, can be read in two ways and
@@ -23,10 +23,10 @@ from amzigo_pipelines.assets.extraction.paths import FlattenError
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import DATE, INTEGER, MONEY, STRING, UNCLASSIFIED, Column, Dataset
 from amzigo_pipelines.catalog.settlements import MARKETPLACE_NAMES, SETTLEMENT_LINES, SETTLEMENTS
-from amzigo_pipelines.resources.report_headers import Drift
-from amzigo_pipelines.resources.report_text import ReportTable
-from amzigo_pipelines.resources.report_values import ValueUnreadable, parse_values
-from amzigo_pipelines.resources.reports import Report
+from amzigo_pipelines.resources.reports.documents import Report
+from amzigo_pipelines.resources.reports.headers import Drift
+from amzigo_pipelines.resources.reports.text import ReportTable
+from amzigo_pipelines.resources.reports.values import ValueUnreadable, parse_values
 
 # Without these a report can't be told apart, dated or added up.
 REQUIRED = (

@@ -1,7 +1,7 @@
 """Extracting settlements: reports that Amazon makes by itself, listed, each settlement once.
 
 Belongs here: which reports are read for which days, which of several reports counts, what is written. Does not belong
-here: one report's lines (`settlement_rows.py`), Amazon's list of reports (`resources/report_lists.py`).
+here: one report's lines (`settlement_rows.py`), Amazon's list of reports (`resources/reports/lists.py`).
 
 A settlement belongs to the day on which it ended, which every report of it says alike: so a report that is listed
 again, days later and under another id, replaces the settlement where it is, and never doubles it.
@@ -33,11 +33,11 @@ from amzigo_pipelines.catalog.settlements import (
     SETTLEMENT_REPORT,
     SETTLEMENTS,
 )
-from amzigo_pipelines.resources.lake_files import PartitionCommit
-from amzigo_pipelines.resources.lake_writer import LakeWriter
-from amzigo_pipelines.resources.reports import Report, report_table
-from amzigo_pipelines.resources.retries import Retries
-from amzigo_pipelines.resources.spapi_errors import Asked, MissingRole, ReportDeferred
+from amzigo_pipelines.resources.lake.files import PartitionCommit
+from amzigo_pipelines.resources.lake.writer import LakeWriter
+from amzigo_pipelines.resources.reports.documents import Report, report_table
+from amzigo_pipelines.resources.spapi.errors import Asked, MissingRole, ReportDeferred
+from amzigo_pipelines.resources.spapi.retries import Retries
 
 _DATASETS = (SETTLEMENTS, SETTLEMENT_LINES)
 # How often the download of the reports is begun; a torn one starts the write anew.

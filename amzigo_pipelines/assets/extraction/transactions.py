@@ -1,7 +1,7 @@
 """Extracting transactions and their breakdowns: sweeps of `listTransactions`, committed together day by day.
 
 Belongs here: which days are asked for together, and which transactions belong to them. Does not belong here: paging and
-retries (`resources/finances.py`, `resources/spapi*.py`), columns (`flatten_transactions.py`).
+retries (`resources/spapi/finances.py`, `resources/spapi/`), columns (`flatten_transactions.py`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from amzigo_pipelines.assets.extraction.paths import wrong_value
 from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionResult, results_of, window_of
 from amzigo_pipelines.catalog.model import DATE, STRING
 from amzigo_pipelines.catalog.transactions import TRANSACTION_BREAKDOWNS, TRANSACTIONS
-from amzigo_pipelines.resources.collection import collection_paused
-from amzigo_pipelines.resources.finances import transaction_pages
-from amzigo_pipelines.resources.lake_files import PartitionCommit
-from amzigo_pipelines.resources.spapi_errors import MissingRole, PageTokenRefused
+from amzigo_pipelines.resources.lake.files import PartitionCommit
+from amzigo_pipelines.resources.spapi.collection import collection_paused
+from amzigo_pipelines.resources.spapi.errors import MissingRole, PageTokenRefused
+from amzigo_pipelines.resources.spapi.finances import transaction_pages
 
 _DATASETS = (TRANSACTIONS, TRANSACTION_BREAKDOWNS)
 # How often a sweep is begun; each time its page tokens are fresh.
