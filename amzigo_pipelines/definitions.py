@@ -16,6 +16,7 @@ from amzigo_pipelines.automation.privacy import PRIVACY_JOBS, PRIVACY_SCHEDULES,
 from amzigo_pipelines.quality.checks import lake_checks
 from amzigo_pipelines.quality.erasure_checks import erasure_checks
 from amzigo_pipelines.quality.key_checks import key_checks
+from amzigo_pipelines.quality.mart_checks import mart_checks
 from amzigo_pipelines.quality.results import QualityResults
 from amzigo_pipelines.resources.logs import protect_logs
 from amzigo_pipelines.resources.platform import Platform, open_platform
@@ -46,7 +47,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
             *backup_assets(),
             *erasure_assets(_publish),
         ],
-        asset_checks=[*key_checks(), *retention_checks(), *lake_checks(), *erasure_checks()],
+        asset_checks=[*key_checks(), *retention_checks(), *lake_checks(), *mart_checks(), *erasure_checks()],
         jobs=[*JOBS, *BACKUP_JOBS, *PRIVACY_JOBS],
         schedules=[*SCHEDULES, *BACKUP_SCHEDULES, *PRIVACY_SCHEDULES],
         sensors=[*SENSORS, *PRIVACY_SENSORS],
