@@ -5,7 +5,7 @@ it is explained (`assets/marts/*.sql`).
 
 They run with every publish. Like the lake's checks each has one state for all sellers, and names them one by one. What
 stood at the last look is in that look's metadata, so a difference warns when it comes and whenever it grows, and not
-every night for ever.
+every night for ever. Sums of what nobody can explain are all that is kept: no figure of the business gets into the log.
 """
 
 # No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.
