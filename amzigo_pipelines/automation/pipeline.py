@@ -18,6 +18,9 @@ from amzigo_pipelines.assets.partitions import SELLERS, partition_key, range_tag
 from amzigo_pipelines.automation import retention
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import RetentionClass
+from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
+from amzigo_pipelines.catalog.order_report import REPORT_TYPE as ORDER_REPORT
+from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.quality.results import QualityResults
@@ -138,11 +141,11 @@ def deferred_extraction(
         wanted = deferred_days(platform, request)
         if wanted is None or request.seller_id not in known or _is_extracting(context.instance, request.seller_id):
             continue
-        name, first, last = wanted
+        names, first, last = wanted
         asked += 1
         yield dg.RunRequest(
             run_key=f"report {request.number}|{request.attempts}|{request.retry_at}",
-            asset_selection=[lake_key(name)],
+            asset_selection=[lake_key(name) for name in names],
             **(
                 {"partition_key": partition_key(first, request.seller_id), "tags": {SELLER_TAG: request.seller_id}}
                 if first == last
@@ -153,25 +156,30 @@ def deferred_extraction(
         yield dg.SkipReason("No report is deferred, or none may be asked for again yet.")
 
 
-def deferred_days(platform: Platform, request: Request) -> tuple[str, date, date] | None:
-    """Dataset, first and last day of a report that came to nothing; None where it can't be had any more."""
-    names = [d.name for d in DATASETS.values() if d.source.report_type == request.report_type and d.source.report]
-    if not names:
-        return None
+def deferred_days(platform: Platform, request: Request) -> tuple[tuple[str, ...], date, date] | None:
+    """Datasets, first and last day of a report that came to nothing; None where it can't be had any more."""
     yesterday = today(platform.clock) - timedelta(days=1)
+    report, zone = None, "UTC"
+    if request.report_type == ORDER_REPORT:
+        # Orders come by report on busy days and old ones; the extraction finds the same way again.
+        names: tuple[str, ...] = (ORDERS.name, ORDER_ITEMS.name)
+    else:
+        names = tuple(d.name for d in DATASETS.values() if d.source.report_type == request.report_type)[:1]
+        report = DATASETS[names[0]].source.report if names else None
+        zone = MARKETPLACES[request.marketplace_ids[0]].time_zone
+        if report is None:
+            return None
     if request.start is None:
         # A snapshot of the night's day; tomorrow it is past.
-        return (names[0], yesterday, yesterday) if request.asked_at.date() > yesterday else None
-    report = DATASETS[names[0]].source.report
+        return (names, yesterday, yesterday) if request.asked_at.date() > yesterday else None
     if report is not None and report.is_weekly and request.end is not None:
         # Weeks are asked for by dates in UTC, and their rows are of the last day.
         last = request.end.astimezone(UTC).date()
-        return names[0], last, last
-    zone = ZoneInfo(MARKETPLACES[request.marketplace_ids[0]].time_zone)
-    first = request.start.astimezone(zone).date()
-    last = yesterday if request.end is None else min(yesterday, request.end.astimezone(zone).date())
+        return names, last, last
+    first = request.start.astimezone(ZoneInfo(zone)).date()
+    last = yesterday if request.end is None else min(yesterday, request.end.astimezone(ZoneInfo(zone)).date())
     first = max(first, platform.home.first_day)
-    return (names[0], first, last) if first <= last else None
+    return (names, first, last) if first <= last else None
 
 
 def reason_to_publish(platform: Platform, seller_id: str) -> str | None:

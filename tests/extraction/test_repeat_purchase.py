@@ -127,7 +127,7 @@ def test_a_deferred_week_is_asked_for_by_its_last_day(
         extract(platform, SATURDAY)
     platform.clock.set(NOW + timedelta(hours=13))
     (request,) = [r for r in platform.desk.due_again() if r.marketplace_ids == (marketplace_id,)]
-    assert deferred_days(platform, request) == ("repeat_purchase", SATURDAY, SATURDAY)  # type: ignore[arg-type]
+    assert deferred_days(platform, request) == (("repeat_purchase",), SATURDAY, SATURDAY)  # type: ignore[arg-type]
 
 
 @pytest.fixture

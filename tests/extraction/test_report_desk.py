@@ -178,7 +178,7 @@ def test_cancelled_is_empty_unconfirmed_and_not_asked_again_before_its_time(
         pass_time(platform, server, four_hours)
         assert len(desk.due_again()) == 1
         assert desk.due_again(most_attempts=1) == []
-        assert desk.collect(partner, order()) == EmptyUnconfirmed(asked_at + four_hours, asked_at + 2 * four_hours, 2)
+        assert desk.collect(partner, order()) == EmptyUnconfirmed(asked_at + four_hours, asked_at + 3 * four_hours, 2)
         assert server.requests["createReport"] == 3
         pass_time(platform, server, timedelta(days=8))
         assert desk.due_again() == []

@@ -162,7 +162,7 @@ def test_fatal_is_deferred_and_asked_for_again_when_its_time_has_come(
     assert rows(platform, DAILY)
     pass_time(platform, server, caught.value.retry_at - NOW)
     (due,) = [request for request in platform.desk.due_again() if request.state is State.FATAL]
-    assert deferred_days(platform, due) == (BY_SKU, DAY - timedelta(days=10), DAY - timedelta(days=10))  # type: ignore[arg-type]
+    assert deferred_days(platform, due) == ((BY_SKU,), DAY - timedelta(days=10), DAY - timedelta(days=10))  # type: ignore[arg-type]
     extract(platform, BY_SKU, DAY - timedelta(days=10))
     assert rows(platform, BY_SKU)
 

@@ -11,9 +11,11 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from amzigo_pipelines.assets.extraction import orders as choosing
 from amzigo_pipelines.assets.partitions import SELLER_TAG, partition_key
-from amzigo_pipelines.automation.pipeline import EXTRACTION_JOB, align_seller_partitions
+from amzigo_pipelines.automation.pipeline import EXTRACTION_JOB, align_seller_partitions, deferred_extraction
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+from amzigo_pipelines.catalog.order_report import REPORT_TYPE
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.clock import VirtualClock
@@ -23,6 +25,7 @@ from amzigo_pipelines.resources.labels import lake_key
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.reports.desk import ReportDesk
 from amzigo_pipelines.resources.spapi.auth import TOKENS
+from amzigo_pipelines.simulator import truth
 from amzigo_pipelines.simulator.marketplaces import BY_COUNTRY
 from amzigo_pipelines.simulator.profiles import FORBIDDEN, SellerProfile, WorldConfig
 from amzigo_pipelines.simulator.server import SimulatorServer, SimulatorSettings
@@ -75,6 +78,7 @@ def platform(tmp_path: Path, server: SimulatorServer, monkeypatch: pytest.Monkey
         for region, token in one.regional_tokens.items():
             platform.sellers.replace_token(one.seller_id, token, region)
     server.faults.clear()
+    server.clock.set(NOW)  # type: ignore[attr-defined]
     TOKENS.clear()
     yield platform
     server.faults.clear()
@@ -199,3 +203,45 @@ def test_an_answer_that_is_damaged_for_one_seller_is_that_sellers_trouble(
     assert materialised == set(FEW) - {"fba_inventory"}
     assert "part of what identifies a row" in failed["extract_fba_inventory"]
     assert runs.run(WORLDWIDE, FEW) == (set(FEW), {})
+
+
+@pytest.mark.parametrize("fate", ["cancelled", "fatal"])
+def test_a_busy_day_whose_report_comes_to_nothing_ends_equal_to_the_truth_by_itself(
+    platform: Platform, server: SimulatorServer, monkeypatch: pytest.MonkeyPatch, fate: str
+) -> None:
+    monkeypatch.setattr(choosing, "MOST_AT_ONCE", 5)
+    server.faults.add(f"createReport/{REPORT_TYPE}", fate, times=1)
+    orders = ("orders", "order_items")
+    with dg.instance_for_test() as instance:
+        runs = Runs(platform, instance)
+        materialised, failed = runs.run(SIMPLE, orders)
+        # Of some orders the API knows, so the report can't be empty: half a day is not stored as a day.
+        (sentence,) = failed.values()
+        assert materialised == runs.stored(SIMPLE) == set()
+        assert ("cancelled the report of all orders" if fate == "cancelled" else "gave up the report") in sentence
+        context = dg.build_sensor_context(instance=instance, resources={"platform": platform})
+        assert asked_again(context) == []
+        platform.clock.set(NOW + timedelta(days=1))  # type: ignore[attr-defined]
+        server.clock.set(NOW + timedelta(days=1))  # type: ignore[attr-defined]
+        (request,) = asked_again(context)
+        assert {key.path[-1] for key in request.asset_selection or ()} == set(orders)
+        assert str(request.partition_key) == str(partition_key(DAY, SIMPLE))
+        assert runs.run(SIMPLE, tuple(key.path[-1] for key in request.asset_selection or ())) == (set(orders), {})
+        assert asked_again(context) == []
+    start = datetime(DAY.year, DAY.month, DAY.day, tzinfo=UTC)
+    true = {
+        (order.order_id, order.status, item.sku, item.quantity)
+        for order in truth.orders(server.world, SIMPLE, NOW + timedelta(days=1))
+        if start <= order.last_updated_at < start + timedelta(days=1)
+        for item in order.items
+    }
+    headers, items = (platform.lake.scan(DATASETS[name], SIMPLE, [DAY]) for name in orders)
+    assert headers is not None and items is not None
+    statuses = {row["order_id"]: row["status"] for row in headers.to_table().to_pylist()}
+    lines = items.to_table().to_pylist()
+    assert {(r["order_id"], statuses[r["order_id"]], r["sku"], r["quantity_ordered"]) for r in lines} == true
+    assert len(lines) == len(true) > 5
+
+
+def asked_again(context: dg.SensorEvaluationContext) -> list[dg.RunRequest]:
+    return [one for one in deferred_extraction(context) if isinstance(one, dg.RunRequest)]  # type: ignore[union-attr]

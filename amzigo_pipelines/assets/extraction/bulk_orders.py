@@ -10,7 +10,7 @@ seller ships himself are asked for at the API too: those are the ones whose buye
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -122,6 +122,7 @@ def _orders(extraction: Extraction, window: Sequence[date]) -> list[ReportOrder]
 
 def _extract_window(extraction: Extraction, window: Sequence[date], reason: str) -> list[ExtractionResult]:
     bulk = _Bulk(window)
+    cancelled: list[tuple[ReportOrder, EmptyUnconfirmed]] = []
     for order in _orders(extraction, window):
         outcome = extraction.desk.collect(extraction.partner, order)
         if isinstance(outcome, Report):
@@ -129,6 +130,7 @@ def _extract_window(extraction: Extraction, window: Sequence[date], reason: str)
         else:
             _refuse_contradiction(extraction, window, order, outcome)
             bulk.unconfirmed.append(cancelled_told(order, outcome))
+            cancelled.append((order, outcome))
     first_personal = earliest_pii_day(today(extraction.clock), extraction.pii_days)
     warnings: dict[date, list[str]] = {day: [] for day in window}
     for day in window:
@@ -137,6 +139,8 @@ def _extract_window(extraction: Extraction, window: Sequence[date], reason: str)
             bulk.again[day] = asked_again(extraction, day, bulk.of_buyers[day].orders["order_id"])
         else:
             warnings[day].append("buyers and recipients were not asked for: their data would be past its date")
+    for order, outcome in cancelled:
+        _refuse_contradiction(extraction, window, order, outcome, bulk.of_buyers.values())
     retries = Retries(extraction.partner.sleep, attempts=_DOWNLOAD_ATTEMPTS, time_limit_s=_DOWNLOAD_TIME_LIMIT_S)
     try:
         written = retries.call(lambda: _write(extraction, bulk, reason))
@@ -230,14 +234,20 @@ def _without_pii(flat: FlatOrders) -> FlatOrders:
 
 
 def _refuse_contradiction(
-    extraction: Extraction, window: Sequence[date], order: ReportOrder, outcome: EmptyUnconfirmed
+    extraction: Extraction,
+    window: Sequence[date],
+    order: ReportOrder,
+    outcome: EmptyUnconfirmed,
+    known: Iterable[FlatOrders] = (),
 ) -> None:
-    """Orders that are there are not replaced by an answer that may only mean "too soon"."""
+    """An answer that may only mean "too soon" replaces no orders that are there, nor stands beside some of the same."""
+    of_region = ds.field("marketplace_id").isin(order.marketplace_ids)
     stored = extraction.lake.scan(ORDERS, extraction.partner.seller_id, window)
-    if stored is not None and stored.count_rows(filter=ds.field("marketplace_id").isin(order.marketplace_ids)):
+    is_stored = stored is not None and stored.count_rows(filter=of_region)
+    if is_stored or any(flat.orders.filter(of_region).num_rows for flat in known):
         raise ReportDeferred(
             Asked(extraction.partner.seller_id, f"report {REPORT_TYPE}"),
-            f"Amazon cancelled the report of all orders of {window[0]} to {window[-1]}, of which there are some; they "
-            "stay as they are",
+            f"Amazon cancelled the report of all orders of {window[0]} to {window[-1]}, of which there are some; "
+            f"{'they stay as they are' if is_stored else 'nothing was stored'}",
             outcome.retry_at,
         )

@@ -50,6 +50,7 @@ _FIRST_WAIT_S = 0.05
 _LONGEST_WAIT_S = 30.0
 # For types whose cooldown nobody knows: Amazon's longest.
 _LONGEST_COOLDOWN = timedelta(hours=4)
+_MOST_PATIENCE = timedelta(hours=24)
 # A report that is still not ready is not waited for any longer: asked for anew.
 _OPEN_FOR = timedelta(hours=24)
 # A request is on its way for two minutes at most (the client's deadline); then whoever sent it has died.
@@ -286,7 +287,7 @@ class ReportDesk:
             now,
             document_id=outcome.document_id,
             next_token=outcome.next_token,
-            retry_at=None if outcome.state is State.DONE else ended_at + _cooldown(order),
+            retry_at=None if outcome.state is State.DONE else ended_at + _patience(order, outcome.state, request),
         )
         return True
 
@@ -336,6 +337,13 @@ def _region_of(order: ReportOrder) -> str:
 
 def _cooldown(order: ReportOrder) -> timedelta:
     return order.cooldown or _LONGEST_COOLDOWN
+
+
+def _patience(order: ReportOrder, state: State, request: Request) -> timedelta:
+    """How long to wait until asking again: each time twice as long for what may well be empty for good."""
+    if state is not State.CANCELLED:
+        return _cooldown(order)
+    return min(_cooldown(order) * 2 ** (request.attempts - 1), max(_MOST_PATIENCE, _cooldown(order)))
 
 
 def _given_up(asked: Asked, order: ReportOrder, request: Request, retry_at: datetime) -> ReportDeferred:
