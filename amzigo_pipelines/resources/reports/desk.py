@@ -343,7 +343,8 @@ def _patience(order: ReportOrder, state: State, request: Request) -> timedelta:
     """How long to wait until asking again: each time twice as long for what may well be empty for good."""
     if state is not State.CANCELLED:
         return _cooldown(order)
-    return min(_cooldown(order) * 2 ** (request.attempts - 1), max(_MOST_PATIENCE, _cooldown(order)))
+    doubled = _cooldown(order) * (1 << min(request.attempts - 1, 10))
+    return min(doubled, max(_MOST_PATIENCE, _cooldown(order)))
 
 
 def _given_up(asked: Asked, order: ReportOrder, request: Request, retry_at: datetime) -> ReportDeferred:
