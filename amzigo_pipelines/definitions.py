@@ -10,6 +10,7 @@ import dagster as dg
 from amzigo_pipelines.assets.extraction.assets import extraction_assets
 from amzigo_pipelines.assets.mart_assets import mart_assets
 from amzigo_pipelines.assets.mart_definitions import load_marts
+from amzigo_pipelines.automation.alerts import ALERT_SENSORS
 from amzigo_pipelines.automation.backups import BACKUP_JOBS, BACKUP_SCHEDULES
 from amzigo_pipelines.automation.pipeline import JOBS, SCHEDULES, SENSORS
 from amzigo_pipelines.automation.privacy import PRIVACY_JOBS, PRIVACY_SCHEDULES, PRIVACY_SENSORS
@@ -50,7 +51,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
         asset_checks=[*key_checks(), *retention_checks(), *lake_checks(), *mart_checks(), *erasure_checks()],
         jobs=[*JOBS, *BACKUP_JOBS, *PRIVACY_JOBS],
         schedules=[*SCHEDULES, *BACKUP_SCHEDULES, *PRIVACY_SCHEDULES],
-        sensors=[*SENSORS, *PRIVACY_SENSORS],
+        sensors=[*SENSORS, *PRIVACY_SENSORS, *ALERT_SENSORS],
         resources={"platform": dg.ResourceDefinition.hardcoded_resource(platform)},
         # In-process: a step of its own process costs seconds, and runs are the unit that is spread out.
         executor=dg.in_process_executor,

@@ -16,6 +16,7 @@ import typer
 
 from amzigo_pipelines.cli import (
     advertising,
+    alerts,
     backups,
     certificates,
     costs,
@@ -68,6 +69,7 @@ app.command()(report.report)
 app.add_typer(quality.app, name="quality")
 app.add_typer(retention.app, name="retention")
 app.add_typer(certificates.app, name="certificate")
+app.add_typer(alerts.app, name="alerts")
 app.add_typer(keys.app, name="keys")
 app.add_typer(incidents.app, name="incident")
 app.command()(backups.backup)

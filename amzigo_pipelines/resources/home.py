@@ -20,6 +20,7 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.alerts.settings import AlertSettings, read_alert_settings
 from amzigo_pipelines.resources.backup_settings import BackupSettings, read_backup_settings
 from amzigo_pipelines.resources.retention_settings import RetentionSettings, read_retention_settings
 from amzigo_pipelines.resources.spapi.addresses import EndpointRefused, check_address
@@ -109,6 +110,7 @@ class Home:
         retention: how long data lives, and when a sweep stops to ask.
         keys: what protects the key-encryption keys.
         backup: where backups go and how long they live.
+        alerts: who is told of troubles.
     """
 
     path: Path
@@ -124,6 +126,7 @@ class Home:
     retention: RetentionSettings = field(default_factory=RetentionSettings)
     keys: KeySettings = field(default_factory=KeySettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
+    alerts: AlertSettings = field(default_factory=AlertSettings)
 
     @property
     def settings_file(self) -> Path:
@@ -234,6 +237,7 @@ def home_of(path: Path, raw: Mapping[str, Any]) -> Home:
             retention=read_retention_settings(raw.get("retention", {})),
             keys=_keys(raw),
             backup=read_backup_settings(raw.get("backup", {})),
+            alerts=read_alert_settings(raw.get("alerts", {})),
         )
     except ValueError as error:
         raise HomeError(f"{file} has a missing or wrong setting: {error}") from None

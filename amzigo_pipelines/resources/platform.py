@@ -15,6 +15,8 @@ from amzigo_pipelines.resources.home import Home, load_home
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.ads.accounts import AdsAccounts
     from amzigo_pipelines.resources.ads.client import AdsPartner
+    from amzigo_pipelines.resources.alerts.book import AlertBook
+    from amzigo_pipelines.resources.alerts.delivery import Delivery
     from amzigo_pipelines.resources.audit.trail import AuditTrail
     from amzigo_pipelines.resources.control.database import ControlDatabase
     from amzigo_pipelines.resources.keys.backup_keys import BackupKeys
@@ -108,6 +110,20 @@ class Platform:
         from amzigo_pipelines.resources.audit.trail import AuditTrail
 
         return AuditTrail(self.control, self.clock)
+
+    @cached_property
+    def alerts(self) -> AlertBook:
+        """The book of alerts."""
+        from amzigo_pipelines.resources.alerts.book import AlertBook
+
+        return AlertBook(self.control, self.home.alerts, self.clock)
+
+    @cached_property
+    def alert_delivery(self) -> Delivery:
+        """What hands alerts over to webhooks and mail servers."""
+        from amzigo_pipelines.resources.alerts.delivery import Delivery
+
+        return Delivery(self.home, self.control, self.clock, self._environment)
 
     @cached_property
     def lake(self) -> Lake:

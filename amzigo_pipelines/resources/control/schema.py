@@ -426,3 +426,34 @@ incidents = sa.Table(
     sa.Column("actions", sa.Text, nullable=False),  # JSON list of what was done, each with its time
     sa.Column("no_notice_reason", sa.Text),
 )
+
+# Troubles that stand or stood, and what has to be told of them. Our own sentences only.
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("alert_key", sa.Text, nullable=False, index=True),
+    sa.Column("severity", sa.String(8), nullable=False),  # ERROR, WARN
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("title", sa.Text, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+    sa.Column("link", sa.Text, nullable=False),
+    sa.Column("opened_at", Instant, nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+    sa.Column("told_at", Instant, nullable=False),
+    sa.Column("resolved_at", Instant),
+)
+alert_messages = sa.Table(
+    "alert_messages",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("route", sa.Text, nullable=False),
+    sa.Column("channel", sa.String(16), nullable=False),  # email, webhook
+    sa.Column("told", sa.Text, nullable=False),  # JSON list
+    sa.Column("written_at", Instant, nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("sent_at", Instant),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+)
