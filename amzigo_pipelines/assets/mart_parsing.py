@@ -10,6 +10,8 @@ spaces):
     -- @reads x, staging.y                marts and tables of staging that the SQL reads
     -- @column name: meaning              one for each output column, in order
     -- @without dataset: a, b: reason     these columns are null while nothing of the dataset is there, and why
+    -- @signed a, b                       whole numbers that may be below 0; all others count things
+    -- @one_of column: a, b               all values that the column may have
     -- @upsert key                        a column of the grain by which the mart is brought up to date, with
     -- @affected SELECT ...                 the values of it whose rows may differ after a change, and
     -- @slice table: column                 the column of an input, or what is made of it, that has the same values
@@ -30,7 +32,7 @@ from amzigo_pipelines.errors import AmzigoError
 
 _STAGING = "staging."
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_ONCE = ("grain", "reads", "upsert", "affected")
+_ONCE = ("grain", "reads", "signed", "upsert", "affected")
 
 
 class MartError(AmzigoError):
@@ -74,6 +76,8 @@ class Mart:
         reads: what the SQL reads, as declared and checked: marts by name, `staging.<table>` else.
         upsert: how it is brought up to date; None: made anew when something that it reads changed.
         gaps: what is null for lack of a dataset.
+        signed: columns of whole numbers that may be below 0.
+        one_of: by column all values that it may have.
         types: DuckDB type of each output column; filled by `load_marts`.
         lineage: by output column the (table, column) pairs it is made of, tables as in `reads`; filled by `load_marts`.
     """
@@ -86,6 +90,8 @@ class Mart:
     reads: tuple[str, ...]
     upsert: Upsert | None = None
     gaps: tuple[Gap, ...] = ()
+    signed: tuple[str, ...] = ()
+    one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     types: Mapping[str, str] = field(default_factory=dict)
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
@@ -114,6 +120,7 @@ def parse_mart(name: str, text: str) -> Mart:
     columns: dict[str, str] = {}
     once: dict[str, str] = {}
     slices: dict[str, str] = {}
+    one_of: dict[str, tuple[str, ...]] = {}
     gaps: list[Gap] = []
     for tag, value in tags:
         if tag == "column":
@@ -126,6 +133,9 @@ def parse_mart(name: str, text: str) -> Mart:
         elif tag == "slice":
             table, _, column = value.partition(":")
             slices[table.strip()] = column.strip()
+        elif tag == "one_of":
+            column, _, values = value.partition(":")
+            one_of[column.strip()] = _names(values)
         elif tag == "without":
             gaps.append(_gap(where, value))
         elif tag in _ONCE and tag not in once:
@@ -141,13 +151,14 @@ def parse_mart(name: str, text: str) -> Mart:
     ):
         if not is_there:
             raise MartError(f"{where} has no {what}: add it")
-    named = [*grain, *(column for gap in gaps for column in gap.columns)]
+    signed = _names(once.get("signed", ""))
+    named = [*grain, *(column for gap in gaps for column in gap.columns), *signed, *one_of]
     unknown = [column for column in named if column not in columns]
     if unknown:
-        what = "grain column" if unknown[0] in grain else "@without names column"
+        what = "grain column" if unknown[0] in grain else "a @ line names column"
         raise MartError(f"{where}: {what} {unknown[0]!r} has no '-- @column' line")
     upsert = _upsert(where, once, slices, grain, reads)
-    return Mart(name, text, description, grain, columns, reads, upsert, tuple(gaps))
+    return Mart(name, text, description, grain, columns, reads, upsert, tuple(gaps), signed, one_of)
 
 
 def _comment(where: str, text: str) -> tuple[list[str], list[tuple[str, str]]]:

@@ -16,6 +16,7 @@ from amzigo_pipelines.catalog.model import (
     MONEY,
     STRING,
     Dataset,
+    Reference,
     Source,
     business,
     pii,
@@ -75,6 +76,7 @@ SETTLEMENT_LINES = Dataset(
     purpose="fees and profit, reconciliation of settlements",
     legal_basis="contract",
     partition_day=_DAY,
+    references=(Reference(("settlement_id",), "settlements"),),
     columns=(
         business("settlement_id", STRING, "Amazon's identifier of the settlement.", "settlement-id"),
         business("line_number", INTEGER, "Place in the report, from 1; the totals are not counted."),

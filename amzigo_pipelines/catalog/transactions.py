@@ -9,7 +9,7 @@ the title), names of stores, references of payments and invoices: free text and 
 
 from __future__ import annotations
 
-from amzigo_pipelines.catalog.model import BOOLEAN, INSTANT, INTEGER, MONEY, STRING, Column, Dataset, Source, business
+from amzigo_pipelines.catalog.model import BOOLEAN, INSTANT, INTEGER, MONEY, STRING, Column, Dataset, Reference, Source, business
 
 FINANCE_ROLE = "Finance and Accounting"
 
@@ -129,6 +129,7 @@ TRANSACTION_BREAKDOWNS = Dataset(
     purpose="fees and profit, reconciliation of settlements",
     legal_basis="contract",
     partition_day=_DAY,
+    references=(Reference(("transaction_id",), "transactions"),),
     columns=(
         business("transaction_id", STRING, "Amazon's identifier of the transaction.", "^transactionId"),
         business("item_index", INTEGER, "Which of the transaction's items, from 1; 0 for the transaction itself."),

@@ -15,9 +15,11 @@ import pyarrow.compute as pc
 
 from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.quality.bands import band_findings
 from amzigo_pipelines.quality.results import QualityResults
-from amzigo_pipelines.quality.rules import DAY, Kind, Rule, rules_of
-from amzigo_pipelines.quality.suite import Finding, evaluate, refers_column
+from amzigo_pipelines.quality.rules import DAY, Kind, Rule, rules_of, stored_column
+from amzigo_pipelines.quality.suite import Finding, evaluate, helper_column
+from amzigo_pipelines.resources.lake.files import PartitionRecord
 from amzigo_pipelines.resources.platform import Platform
 
 # Rows that are evaluated at once, several days of a small dataset together: Great Expectations takes 0.2 s a time,
@@ -40,24 +42,27 @@ def check_unchecked(platform: Platform, seller_id: str) -> int:
     for (_, name), versions in results.unchecked(seller_id).items():
         if name not in DATASETS:
             continue  # a dataset of an earlier catalog
-        for days in _batches(platform, seller_id, name, versions):
+        records = {record.day: record for record in platform.lake.partitions(seller_id, name)}
+        for days in _batches(records, versions):
             found = _check(platform, seller_id, DATASETS[name], days)
+            bands = band_findings(DATASETS[name], records, days)
             for day, findings in found.items():
+                findings = [*findings, bands[day]] if day in bands else findings
                 results.store(seller_id, name, day, versions[day], findings, platform.clock.now())
             checked += len(found)
     return checked
 
 
-def _batches(platform: Platform, seller_id: str, dataset: str, versions: Mapping[date, int]) -> Iterator[list[date]]:
-    rows = {record.day: record.rows for record in platform.lake.partitions(seller_id, dataset)}
+def _batches(records: Mapping[date, PartitionRecord], versions: Mapping[date, int]) -> Iterator[list[date]]:
     batch: list[date] = []
     size = 0
     for day in sorted(versions):
-        if batch and size + rows.get(day, 0) > ROWS_AT_ONCE:
+        rows = records[day].rows if day in records else 0
+        if batch and size + rows > ROWS_AT_ONCE:
             yield batch
             batch, size = [], 0
         batch.append(day)
-        size += rows.get(day, 0)
+        size += rows
     if batch:
         yield batch
 
@@ -68,7 +73,7 @@ def _check(platform: Platform, seller_id: str, dataset: Dataset, days: list[date
     table, stored = _rows(platform, seller_id, dataset, days)
     for rule in rules:
         if rule.kind is Kind.REFERS:
-            table = table.append_column(refers_column(rule), _refers(platform, seller_id, table, days, rule))
+            table = table.append_column(helper_column(rule), _refers(platform, seller_id, table, days, rule))
     now = platform.clock.now()
     findings = evaluate(table, stored, rules, now)
     if len(days) == 1:
@@ -80,16 +85,20 @@ def _check(platform: Platform, seller_id: str, dataset: Dataset, days: list[date
 
 
 def _rows(platform: Platform, seller_id: str, dataset: Dataset, days: list[date]) -> tuple[pa.Table, Sequence[str]]:
-    """The business rows of some days, and the names of the columns that all of their files have."""
+    """The business rows of some days, and the columns, with their types, that all of their files have."""
     declared = dataset.families[RetentionClass.BUSINESS]
     scan = platform.lake.scan(dataset, seller_id, days)
     if scan is None:
-        return declared.append(pa.field(DAY, pa.date32())).empty_table(), declared.names
+        return declared.append(pa.field(DAY, pa.date32())).empty_table(), _stored(declared)
     stored: list[str] | None = None
     for fragment in scan.get_fragments():
-        names = fragment.physical_schema.names
-        stored = names if stored is None else [name for name in stored if name in names]
+        own = _stored(fragment.physical_schema)
+        stored = own if stored is None else [column for column in stored if column in own]
     return scan.to_table(), stored or []
+
+
+def _stored(schema: pa.Schema) -> list[str]:
+    return [stored_column(field.name, field.type) for field in schema]
 
 
 def _refers(platform: Platform, seller_id: str, table: pa.Table, days: list[date], rule: Rule) -> pa.Array:

@@ -1,7 +1,7 @@
 """What must hold of a dataset's rows, made from the catalog: plain declarations, nothing of Great Expectations.
 
 Belongs here: which rules there are and how much each weighs. Does not belong here: evaluating them (`suite.py`), rules
-over several days or over marts (`completeness.py`).
+of marts (`mart_rules.py`), which days there are (`completeness.py`) and how many rows they usually have (`bands.py`).
 
 Only business columns are looked at: no check ever opens personal data or pseudonyms. An error means that the rows
 can't be what the catalog says, and stops what comes after; a warning means that Amazon sent something unusual.
@@ -36,6 +36,8 @@ class Kind(StrEnum):
     MATCHES = "matches"
     NOT_LATER = "not later than today"
     REFERS = "refers"
+    HOLDS = "holds"
+    BAND = "row count"
 
 
 @dataclass(frozen=True)
@@ -44,12 +46,15 @@ class Rule:
 
     Attributes:
         kind: what it demands.
-        columns: of which columns; for `COLUMNS` all that there are.
+        columns: of which columns; for `COLUMNS` all that there are, each with its type.
         severity: how much it weighs.
         low: the smallest value, for `AT_LEAST`.
         values: the values, for `ONE_OF`.
         pattern: the regular expression, for `MATCHES`.
         reference: what must be there, for `REFERS`.
+        sql: for `HOLDS` what must be true of each row of a mart, in its SQL; NULL for rows that it says nothing of.
+        told: its name, where the kind doesn't give one.
+        must_see: whether having had nothing to look at is worth telling.
     """
 
     kind: Kind
@@ -59,10 +64,15 @@ class Rule:
     values: tuple[str, ...] = ()
     pattern: str = ""
     reference: Reference | None = None
+    sql: str = ""
+    told: str = ""
+    must_see: bool = False
 
     @property
     def name(self) -> str:
         """What is stored and shown of it, such as `unique: order_id`."""
+        if self.told:
+            return self.told
         if self.kind is Kind.COLUMNS:
             return "columns as declared"
         what = (
@@ -74,15 +84,19 @@ class Rule:
 def rules_of(dataset: Dataset) -> list[Rule]:
     """All rules of a dataset: structure first, then values."""
     columns = [c for c in dataset.columns if c.retention is RetentionClass.BUSINESS]
-    names = tuple(column.name for column in columns)
     rules = [
-        Rule(Kind.COLUMNS, names, Severity.ERROR),
+        Rule(Kind.COLUMNS, tuple(stored_column(c.name, c.type) for c in columns), Severity.ERROR),
         *(Rule(Kind.NOT_NULL, (name,), Severity.ERROR) for name in dataset.grain),
         Rule(Kind.UNIQUE, (*dataset.grain, DAY), Severity.ERROR),
     ]
     rules += [rule for column in columns for rule in _of_values(column)]
     rules += [Rule(Kind.REFERS, r.columns, Severity.ERROR, reference=r) for r in dataset.references]
     return rules
+
+
+def stored_column(name: str, type_: object) -> str:
+    """A column as `COLUMNS` compares it: name and type."""
+    return f"{name}: {type_}"
 
 
 def _of_values(column: Column) -> list[Rule]:

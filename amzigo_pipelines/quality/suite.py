@@ -49,8 +49,9 @@ def evaluate(table: pa.Table, stored: Sequence[str], rules: Sequence[Rule], now:
     """Evaluate rules over rows.
 
     Args:
-        table: the rows, with all columns that rules name; for a rule that refers, its column from `refers_column`.
-        stored: the columns that the files themselves have, for rules about columns.
+        table: the rows, with all columns that rules name; for a rule that refers or holds, its column from
+            `helper_column`.
+        stored: the columns that the files themselves have, with their types, for rules about columns.
         rules: what must hold.
         now: the present, for rules about the future.
 
@@ -63,7 +64,7 @@ def evaluate(table: pa.Table, stored: Sequence[str], rules: Sequence[Rule], now:
     # Rules about columns need no row; Great Expectations hashes whatever it is given.
     of_columns = [rule for rule in rules if rule.kind is Kind.COLUMNS]
     of_rows = [rule for rule in rules if rule.kind is not Kind.COLUMNS]
-    names = [refers_column(rule) if rule.kind is Kind.REFERS else name for rule in of_rows for name in rule.columns]
+    names = [name for rule in of_rows for name in columns_looked_at(rule)]
     limit = datetime.combine(now.date() + timedelta(days=1), time(), UTC)
     found = {
         **_validated(pa.table({name: pa.array([], pa.string()) for name in stored}), of_columns, limit, table.num_rows),
@@ -84,17 +85,26 @@ def _validated(table: pa.Table, rules: Sequence[Rule], limit: datetime, rows: in
         .add_batch_definition_whole_dataframe("rows")
         .get_batch(batch_parameters={"dataframe": table.to_pandas(date_as_object=False)})
     )
-    expectations = [_expectation(gx.expectations, rule, limit, place) for place, rule in enumerate(rules)]
+    dates = {field.name for field in table.schema if pa.types.is_date(field.type)}
+    expectations = [
+        # Dates have no time zone, and are compared with nothing that has one.
+        _expectation(gx.expectations, rule, limit.replace(tzinfo=None) if rule.columns[0] in dates else limit, place)
+        for place, rule in enumerate(rules)
+    ]
     # All at once: rules over the same column share what is computed of it.
     results = batch.validate(gx.ExpectationSuite("rules", expectations=expectations), result_format=_COUNTS_ONLY)
     by_place = {result.expectation_config.meta["place"]: result for result in results.results}
     return {rule: _finding(rule, by_place[place], rows) for place, rule in enumerate(rules)}
 
 
-def refers_column(rule: Rule) -> str:
-    """The name of the helper column that says of each row whether what it refers to is there."""
-    assert rule.reference is not None
-    return f"refers to {rule.reference.dataset} by {', '.join(rule.columns)}"
+def columns_looked_at(rule: Rule) -> tuple[str, ...]:
+    """The columns of the rows that a rule is evaluated on."""
+    return (helper_column(rule),) if rule.kind in (Kind.REFERS, Kind.HOLDS) else rule.columns
+
+
+def helper_column(rule: Rule) -> str:
+    """The name of the column that says of each row whether it keeps a rule that refers or holds."""
+    return f"keeps {rule.name}"
 
 
 def _great_expectations() -> Any:
@@ -122,7 +132,7 @@ def _expectation(gxe: Any, rule: Rule, limit: datetime, place: int) -> Any:
         return gxe.ExpectColumnValuesToMatchRegex(**named, regex=rule.pattern)
     if rule.kind is Kind.NOT_LATER:
         return gxe.ExpectColumnValuesToBeBetween(**named, max_value=limit)
-    return gxe.ExpectColumnValuesToBeInSet(**{**named, "column": refers_column(rule)}, value_set=[True])
+    return gxe.ExpectColumnValuesToBeInSet(**{**named, "column": helper_column(rule)}, value_set=[True])
 
 
 def _finding(rule: Rule, result: Any, rows: int) -> Finding:

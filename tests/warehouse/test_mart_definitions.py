@@ -116,7 +116,7 @@ UPSERT = "-- @upsert order_id\n-- @affected SELECT order_id FROM changed.{x}\n--
         ),
         (UPSERT.format(x="nothing", y="staging.orders"), "refused by DuckDB"),
         ("-- @without nothing: order_id: why\n", "write '-- @without dataset: column, column: why they are null'"),
-        ("-- @without listings: other: why\n", "@without names column 'other'"),
+        ("-- @without listings: other: why\n", "a @ line names column 'other'"),
     ],
 )
 def test_wrong_lines_on_updates_and_gaps_are_refused(lines: str, says: str) -> None:

@@ -7,6 +7,8 @@
 --
 -- @grain marketplace_id, currency, sku
 -- @reads sales_by_sku_daily
+-- @one_of abc: A, B, C
+-- @one_of xyz: X, Y, Z
 -- @column marketplace_id: Marketplace.
 -- @column currency: ISO 4217 currency of the amounts.
 -- @column sku: The seller's own identifier of the listing.

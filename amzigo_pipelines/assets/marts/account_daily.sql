@@ -11,6 +11,7 @@
 -- @affected SELECT DISTINCT day FROM changed.staging_transaction_breakdowns
 -- @slice staging.transaction_breakdowns: day
 -- @without transaction_breakdowns: amount: no transactions have been extracted, so the mart is empty
+-- @signed units
 -- @column utc_day: UTC day on which it was posted: the day of the extraction.
 -- @column day: Day on which it was posted, in the marketplace's own time zone; UTC for the account as a whole.
 -- @column marketplace_id: Marketplace; '(account)' for what concerns the whole account.

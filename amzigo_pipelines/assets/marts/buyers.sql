@@ -9,6 +9,7 @@
 --
 -- @grain marketplace_id, buyer_key
 -- @reads orders
+-- @one_of segment: new, one-time, loyal, repeat, at risk, lost
 -- @column marketplace_id: Marketplace.
 -- @column buyer_key: Pseudonym of the buyer; dies with the pseudonyms.
 -- @column first_ordered_on: Local day of the first order in the data.

@@ -9,6 +9,8 @@
 -- @affected SELECT DISTINCT day_on FROM changed.staging_inventory_ledger_summary
 -- @slice staging.inventory_ledger_summary: day_on
 -- @without inventory_ledger_summary: start_units: no report of the inventory ledger has been extracted, so the mart is empty
+-- @signed shipped_units, removed_units, transferred_units, lost_units, damaged_units, disposed_units, other_units,
+--   difference_units, shrinkage_units
 -- @column day: Local day that is balanced.
 -- @column marketplace_id: Marketplace that was asked.
 -- @column fn_sku: Amazon's identifier of the SKU in its fulfilment network.

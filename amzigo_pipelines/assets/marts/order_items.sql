@@ -12,6 +12,7 @@
 --   UNION SELECT order_id FROM order_items WHERE sales_class = 'pending'
 -- @slice orders: order_id
 -- @slice staging.order_items: order_id
+-- @one_of sales_class: sale, pending, cancelled, replacement, off_amazon
 -- @column order_id: Amazon's order identifier.
 -- @column order_item_id: Amazon's identifier of the item within the order.
 -- @column marketplace_id: Marketplace in which the order was placed.

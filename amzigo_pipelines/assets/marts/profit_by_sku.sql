@@ -11,6 +11,7 @@
 -- @without ads_products: ad_spend, profit: no advertising account is connected, or none of its days was extracted
 --   ('amzigo ads connect')
 -- @without product_costs: unit_cost, product_cost, contribution, profit: no unit costs are known ('amzigo costs import')
+-- @signed net_units
 -- @column month: First day of the month, in the marketplace's own time zone.
 -- @column marketplace_id: Marketplace; '(account)' for what concerns the whole account.
 -- @column currency: ISO 4217 currency of the amounts.

@@ -406,6 +406,21 @@ quality_results = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),  # JSON object: rows that break a rule, by its name
 )
 
+# The same of published marts: one row a mart and published version.
+mart_quality_results = sa.Table(
+    "mart_quality_results",
+    metadata,
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("mart", sa.String(64), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("checked_at", Instant, nullable=False),
+    sa.Column("rows", sa.BigInteger, nullable=False),
+    sa.Column("rules", sa.Integer, nullable=False),
+    sa.Column("errors", sa.Integer, nullable=False),
+    sa.Column("warnings", sa.Integer, nullable=False),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON object: rows that break a rule by its name, rules that saw none
+)
+
 # Security incidents. Texts are a person's, and hold no buyer's data.
 incidents = sa.Table(
     "incidents",
