@@ -18,6 +18,7 @@ from amzigo_pipelines.quality.checks import lake_checks
 from amzigo_pipelines.quality.erasure_checks import erasure_checks
 from amzigo_pipelines.quality.key_checks import key_checks
 from amzigo_pipelines.quality.mart_checks import mart_checks
+from amzigo_pipelines.quality.mart_suites import mart_suites
 from amzigo_pipelines.quality.results import QualityResults
 from amzigo_pipelines.resources.logs import protect_logs
 from amzigo_pipelines.resources.platform import Platform, open_platform
@@ -40,15 +41,23 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
     """
     protect_logs()
     platform = platform or open_platform()
+    marts = load_marts()
     return dg.Definitions(
         assets=[
             *extraction_assets(platform.home.first_day),
-            *mart_assets(),
+            *mart_assets(marts),
             *retention_assets(platform.home.first_day),
             *backup_assets(),
             *erasure_assets(_publish),
         ],
-        asset_checks=[*key_checks(), *retention_checks(), *lake_checks(), *mart_checks(), *erasure_checks()],
+        asset_checks=[
+            *key_checks(),
+            *retention_checks(),
+            *lake_checks(),
+            *mart_checks(),
+            *mart_suites(marts),
+            *erasure_checks(),
+        ],
         jobs=[*JOBS, *BACKUP_JOBS, *PRIVACY_JOBS],
         schedules=[*SCHEDULES, *BACKUP_SCHEDULES, *PRIVACY_SCHEDULES],
         sensors=[*SENSORS, *PRIVACY_SENSORS, *ALERT_SENSORS],

@@ -6,11 +6,11 @@ Belongs here: how Dagster sees the marts. Does not belong here: what a mart says
 
 # No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from amzigo_pipelines.assets.mart_definitions import Mart, load_marts
+from amzigo_pipelines.assets.mart_definitions import Mart
 from amzigo_pipelines.assets.partitions import SELLERS
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.errors import AmzigoError
@@ -29,13 +29,12 @@ class PublishBlocked(AmzigoError):
     """Checks of the seller's lake failed: marts made of it could not be trusted."""
 
 
-def mart_assets() -> list[dg.AssetsDefinition]:
+def mart_assets(marts: Sequence[Mart]) -> list[dg.AssetsDefinition]:
     """The assets of all marts, as one multi-asset.
 
-    Raises:
-        MartError: a mart's file is not fully declared.
+    Args:
+        marts: in dependency order.
     """
-    marts = load_marts()
 
     @dg.multi_asset(
         name="publish",

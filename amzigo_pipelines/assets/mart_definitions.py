@@ -33,9 +33,14 @@ def load_marts() -> list[Mart]:
         MartError: a file lacks a declaration, or reads or returns something else than it declares.
     """
     folder = resources.files("amzigo_pipelines.assets") / "marts"
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    marts = [parse_mart(file.name.removesuffix(".sql"), file.read_text("utf-8")) for file in files]
+    marts = [parse_mart(name, (folder / f"{name}.sql").read_text("utf-8")) for name in mart_names()]
     return check_marts(in_order(marts))
+
+
+def mart_names() -> list[str]:
+    """Names of all marts, from their files alone."""
+    folder = resources.files("amzigo_pipelines.assets") / "marts"
+    return sorted(file.name.removesuffix(".sql") for file in folder.iterdir() if file.name.endswith(".sql"))
 
 
 def in_order(marts: Iterable[Mart]) -> list[Mart]:

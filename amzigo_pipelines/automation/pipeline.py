@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import dagster as dg
 
 from amzigo_pipelines.assets.extraction.extract import datasets_of
+from amzigo_pipelines.assets.mart_definitions import mart_names
 from amzigo_pipelines.assets.partitions import SELLERS, partition_key, range_tags, ranges_of
 from amzigo_pipelines.automation import retention
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
@@ -23,14 +24,16 @@ from amzigo_pipelines.catalog.order_report import REPORT_TYPE as ORDER_REPORT
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
+from amzigo_pipelines.quality.mart_results import MartResults
+from amzigo_pipelines.quality.mart_suites import suite_keys
 from amzigo_pipelines.quality.results import QualityResults
 from amzigo_pipelines.resources.control.freezes import frozen_sellers
-from amzigo_pipelines.resources.labels import EXTRACTION_JOB, SELLER_TAG, lake_key
+from amzigo_pipelines.resources.labels import EXTRACTION_JOB, PUBLISH_JOB, SELLER_TAG, lake_key
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.reports.ledger import Request
 
-PUBLISH_JOB = "publish_marts"
 QUALITY_JOB = "check_lake"
+MART_QUALITY_JOB = "check_published_marts"
 
 # How far back a missed day is asked for by itself. Older days are history: `amzigo extract --from --to`.
 CATCH_UP_DAYS = 30
@@ -48,9 +51,17 @@ quality_job = dg.define_asset_job(
     description="One seller: look at all partitions that are new since the last look.",
     executor_def=dg.in_process_executor,
 )
+mart_quality_job = dg.define_asset_job(
+    MART_QUALITY_JOB,
+    # Not those that compare with the last publish: they run with every publish.
+    selection=dg.AssetSelection.checks(*suite_keys(mart_names())),
+    description="One seller: look at the marts that were published since the last look.",
+    executor_def=dg.in_process_executor,
+)
 publish_job = dg.define_asset_job(
     PUBLISH_JOB,
-    selection=dg.AssetSelection.groups("marts"),
+    # Great Expectations is not loaded to publish.
+    selection=dg.AssetSelection.groups("marts") - dg.AssetSelection.checks(*suite_keys(mart_names())),
     description="One seller: bring the marts up to date with the lake and publish them.",
     executor_def=dg.in_process_executor,
 )
@@ -262,6 +273,25 @@ def check_after_extraction(
         yield dg.SkipReason("Everything in the lake was looked at, or its extraction is still running.")
 
 
+@dg.sensor(
+    job=mart_quality_job,
+    minimum_interval_seconds=60,
+    default_status=dg.DefaultSensorStatus.RUNNING,
+    description="Checks a seller's published marts once a version of them is new.",
+)
+def check_after_publish(
+    context: dg.SensorEvaluationContext, platform: dg.ResourceParam[Platform]
+) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Ask for a look at every seller with a published version that nobody looked at."""
+    known = set(align_seller_partitions(context.instance, platform))
+    waiting = {one: version for one, version in MartResults(platform.control).unchecked().items() if one in known}
+    for seller_id, version in sorted(waiting.items()):
+        # One run for each version: a look that failed is not repeated until something changes.
+        yield dg.RunRequest(run_key=f"{seller_id}|version {version}", tags={SELLER_TAG: seller_id})
+    if not waiting:
+        yield dg.SkipReason("Every published version was looked at.")
+
+
 def _is_extracting(instance: dg.DagsterInstance, seller_id: str) -> bool:
     unfinished = [
         dg.DagsterRunStatus.QUEUED,
@@ -276,6 +306,6 @@ def _is_extracting(instance: dg.DagsterInstance, seller_id: str) -> bool:
     )
 
 
-JOBS = (extraction_job, quality_job, publish_job, *retention.RETENTION_JOBS)
+JOBS = (extraction_job, quality_job, publish_job, mart_quality_job, *retention.RETENTION_JOBS)
 SCHEDULES = (daily_extraction_schedule, *retention.SCHEDULES)
-SENSORS = (check_after_extraction, publish_after_extraction, deferred_extraction)
+SENSORS = (check_after_extraction, publish_after_extraction, check_after_publish, deferred_extraction)

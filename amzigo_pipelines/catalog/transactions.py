@@ -9,7 +9,18 @@ the title), names of stores, references of payments and invoices: free text and 
 
 from __future__ import annotations
 
-from amzigo_pipelines.catalog.model import BOOLEAN, INSTANT, INTEGER, MONEY, STRING, Column, Dataset, Reference, Source, business
+from amzigo_pipelines.catalog.model import (
+    BOOLEAN,
+    INSTANT,
+    INTEGER,
+    MONEY,
+    STRING,
+    Column,
+    Dataset,
+    Reference,
+    Source,
+    business,
+)
 
 FINANCE_ROLE = "Finance and Accounting"
 

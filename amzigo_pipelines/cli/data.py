@@ -43,9 +43,8 @@ def publish(
     Example: amzigo publish --seller ASYNTHETICNORTH1
     """
     from amzigo_pipelines.assets.mart_assets import DESPITE_CHECKS_TAG, REBUILD_TAG
-    from amzigo_pipelines.automation.pipeline import PUBLISH_JOB
     from amzigo_pipelines.cli.runs import Runner, rows_by_asset
-    from amzigo_pipelines.resources.labels import SELLER_TAG
+    from amzigo_pipelines.resources.labels import PUBLISH_JOB, SELLER_TAG
     from amzigo_pipelines.resources.platform import open_platform
 
     platform = open_platform()

@@ -69,10 +69,9 @@ def extract_and_publish(
     for a seller, the history from that day on included.
     """
     from amzigo_pipelines.assets.partitions import DAYS_PER_RUN, partition_key, range_tags
-    from amzigo_pipelines.automation.pipeline import PUBLISH_JOB
     from amzigo_pipelines.catalog.registry import DATASETS
     from amzigo_pipelines.cli.runs import rows_by_asset
-    from amzigo_pipelines.resources.labels import EXTRACTION_JOB, SELLER_TAG, lake_key
+    from amzigo_pipelines.resources.labels import EXTRACTION_JOB, PUBLISH_JOB, SELLER_TAG, lake_key
 
     assert _worker is not None  # the pool runs start() first
     _worker.clock.set(now)

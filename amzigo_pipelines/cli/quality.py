@@ -9,19 +9,20 @@ import typer
 from amzigo_pipelines.cli.options import AsJson
 from amzigo_pipelines.cli.output import print_records, say
 
-app = typer.Typer(help="Checks of the lake: their results, running them.", no_args_is_help=True)
+app = typer.Typer(help="Checks of the lake and the marts: their results, running them.", no_args_is_help=True)
 
 OneSeller = Annotated[str | None, typer.Option("--seller", "-s", help="One seller. Default: all.")]
 
 
 @app.command()
 def run(seller: OneSeller = None) -> None:
-    """Check all partitions that are new since the last look.
+    """Check all partitions, and published marts, that are new since the last look.
 
     Example: amzigo quality run
     """
-    from amzigo_pipelines.automation.pipeline import QUALITY_JOB
+    from amzigo_pipelines.automation.pipeline import MART_QUALITY_JOB, QUALITY_JOB
     from amzigo_pipelines.cli.runs import Runner
+    from amzigo_pipelines.quality.mart_results import MartResults
     from amzigo_pipelines.quality.results import QualityResults
     from amzigo_pipelines.resources.labels import SELLER_TAG
     from amzigo_pipelines.resources.platform import open_platform
@@ -32,13 +33,17 @@ def run(seller: OneSeller = None) -> None:
     for one in sellers:
         waiting = sum(len(days) for days in QualityResults(platform.control).unchecked(one.seller_id).values())
         runner.run(QUALITY_JOB, tags={SELLER_TAG: one.seller_id})
-        say(f"{one.seller_id}: {waiting:,} partitions checked")
+        marts = ""
+        if one.seller_id in MartResults(platform.control).unchecked():
+            runner.run(MART_QUALITY_JOB, tags={SELLER_TAG: one.seller_id})
+            marts = " and the published marts"
+        say(f"{one.seller_id}: {waiting:,} partitions{marts} checked")
     _show(seller, as_json=False)
 
 
 @app.command()
 def status(seller: OneSeller = None, as_json: AsJson = False) -> None:
-    """Show which partitions break a rule, and how many rows do.
+    """Show which partitions and published marts break a rule, and how many rows do.
 
     Example: amzigo quality status
     """
@@ -46,6 +51,7 @@ def status(seller: OneSeller = None, as_json: AsJson = False) -> None:
 
 
 def _show(seller: str | None, *, as_json: bool) -> None:
+    from amzigo_pipelines.quality.mart_results import MartResults
     from amzigo_pipelines.quality.results import QualityResults
     from amzigo_pipelines.resources.platform import open_platform
 
@@ -66,11 +72,24 @@ def _show(seller: str | None, *, as_json: bool) -> None:
         if result.errors or result.warnings
         for rule, rows in result.broken.items()
     ]
+    marts = MartResults(platform.control).current(seller_id)
+    records += [
+        {
+            "seller": result.seller_id,
+            "dataset": f"mart {result.mart}",
+            "day": None,
+            "rule": rule,
+            "rows that break it": rows,
+            "rows": result.rows,
+        }
+        for result in marts
+        for rule, rows in result.broken.items()
+    ]
     unchecked = sum(len(days) for days in results.unchecked(seller_id).values())
     if not current:
         empty = "No partition has been checked yet: amzigo quality run"
     else:
-        empty = f"{len(current):,} partitions checked: all rules hold."
+        empty = f"{len(current):,} partitions and {len(marts):,} marts checked: all rules hold."
     print_records("Broken rules", records, as_json=as_json, empty=empty)
     if unchecked and not as_json:
         say(f"{unchecked:,} partitions were not looked at yet: amzigo quality run")

@@ -14,6 +14,7 @@ from typing import Any
 import dagster as dg
 
 from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.quality.bands import BAND
 from amzigo_pipelines.quality.partitions import check_unchecked
 from amzigo_pipelines.quality.results import PartitionQuality, QualityResults
 from amzigo_pipelines.quality.rules import Severity, rules_of
@@ -77,37 +78,43 @@ def _result(
     results: Sequence[PartitionQuality],
     broken: Sequence[PartitionQuality],
 ) -> dg.AssetCheckResult:
-    severities = {rule.name: rule.severity for rule in rules_of(DATASETS[dataset])}
+    severities = {rule.name: rule.severity for rule in (*rules_of(DATASETS[dataset]), BAND)}
+    rows = sum(result.rows for result in results)
     if broken:
         told = f"{len(broken)} of {len(results)} partitions break a rule"
-    elif results:
-        told = f"{len(results)} partitions, {sum(result.rows for result in results):,} rows: all rules hold"
+    elif rows:
+        told = f"{len(results)} partitions, {rows:,} rows: all rules hold"
     else:
         # A check that looked at nothing has not passed.
         severity = Severity.WARN
-        told = "nothing was looked at: no partition has been extracted yet"
+        told = "nothing was looked at: no row has been extracted yet"
     lines = [
-        f"{result.seller_id} {result.day}: {rule} ({rows:,} of {result.rows:,} rows)"
+        f"{result.seller_id} {result.day}: {rule} ({count:,} of {result.rows:,} rows)"
         for result in broken
-        for rule, rows in result.broken.items()
+        for rule, count in result.broken.items()
         if severities.get(rule) is severity
     ]
     metadata: dict[str, Any] = {
         "partitions": len(results),
-        "rows": sum(result.rows for result in results),
+        "rows": rows,
         "partitions_that_break_a_rule": len(broken),
     }
     if lines:
-        more = [f"and {len(lines) - _SHOWN} more: amzigo quality status"] if len(lines) > _SHOWN else []
-        metadata["broken"] = dg.MetadataValue.md("\n".join(f"- {line}" for line in [*lines[:_SHOWN], *more]))
+        metadata["broken"] = shown_lines(lines)
     return dg.AssetCheckResult(
         asset_key=lake_key(dataset),
         check_name=check,
-        passed=bool(results) and not broken,
+        passed=bool(rows) and not broken,
         severity=dg.AssetCheckSeverity(severity.value),
         description=told,
         metadata=metadata,
     )
+
+
+def shown_lines(lines: Sequence[str]) -> dg.MarkdownMetadataValue:
+    """The first of what is broken, as a list, and where all of it is told."""
+    more = [f"and {len(lines) - _SHOWN} more: amzigo quality status"] if len(lines) > _SHOWN else []
+    return dg.MetadataValue.md("\n".join(f"- {line}" for line in [*lines[:_SHOWN], *more]))
 
 
 def _specs(dataset: str) -> list[dg.AssetCheckSpec]:

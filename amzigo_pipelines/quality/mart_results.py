@@ -61,9 +61,7 @@ class MartResults:
     def __init__(self, control: ControlDatabase) -> None:
         self._control = control
 
-    def store(
-        self, seller_id: str, mart: str, version: int, findings: Sequence[Finding], checked_at: datetime
-    ) -> None:
+    def store(self, seller_id: str, mart: str, version: int, findings: Sequence[Finding], checked_at: datetime) -> None:
         """Keep what was found of a mart."""
         broken = [finding for finding in findings if not finding.held]
         unseen = [finding.rule.name for finding in findings if finding.rule.must_see and not finding.rows]

@@ -96,9 +96,9 @@ def _pieces(connection: duckdb.DuckDBPyConnection, mart: DeclaredMart, rules: Se
         windows += [window] if window else []
     named = f" WINDOW {', '.join(windows)}" if windows else ""
     try:
-        reader = connection.execute(
-            f"SELECT {', '.join(shown)} FROM {quoted(mart.name)}{named}"
-        ).to_arrow_reader(ROWS_AT_ONCE)
+        reader = connection.execute(f"SELECT {', '.join(shown)} FROM {quoted(mart.name)}{named}").to_arrow_reader(
+            ROWS_AT_ONCE
+        )
         for batch in reader:
             yield pa.Table.from_batches([batch])
     except (duckdb.Error, OSError, pa.ArrowException) as error:
@@ -122,9 +122,9 @@ def _told_by_sql(connection: duckdb.DuckDBPyConnection, mart: DeclaredMart, rule
 def _seen(piece: pa.Table, rule: Rule) -> int:
     """How many rows a rule says something of."""
     if rule.kind is not Kind.HOLDS:
-        return piece.num_rows
-    column = piece[helper_column(rule)]
-    return piece.num_rows - column.null_count
+        return int(piece.num_rows)
+    nulls: int = piece[helper_column(rule)].null_count
+    return int(piece.num_rows) - nulls
 
 
 def _added(one: Finding, other: Finding) -> Finding:

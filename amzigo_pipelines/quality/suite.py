@@ -13,6 +13,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from functools import cache
 from typing import Any
 
 import pyarrow as pa
@@ -77,14 +78,7 @@ def _validated(table: pa.Table, rules: Sequence[Rule], limit: datetime, rows: in
     if not rules:
         return {}
     gx = _great_expectations()
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    batch = (
-        context.data_sources.add_pandas("rows")
-        .add_dataframe_asset("rows")
-        .add_batch_definition_whole_dataframe("rows")
-        .get_batch(batch_parameters={"dataframe": table.to_pandas(date_as_object=False)})
-    )
+    batch = _definition().get_batch(batch_parameters={"dataframe": table.to_pandas(date_as_object=False)})
     dates = {field.name for field in table.schema if pa.types.is_date(field.type)}
     expectations = [
         # Dates have no time zone, and are compared with nothing that has one.
@@ -113,6 +107,15 @@ def _great_expectations() -> Any:
     import great_expectations
 
     return great_expectations
+
+
+@cache
+def _definition() -> Any:
+    """What rows are made a batch by; the same for all of a process, since making one costs as much as a check."""
+    context = _great_expectations().get_context(mode="ephemeral")
+    context.variables.progress_bars = {"globally": False}
+    asset = context.data_sources.add_pandas("rows").add_dataframe_asset("rows")
+    return asset.add_batch_definition_whole_dataframe("rows")
 
 
 def _expectation(gxe: Any, rule: Rule, limit: datetime, place: int) -> Any:

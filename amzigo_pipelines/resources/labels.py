@@ -16,6 +16,8 @@ PRIVACY_TEAM = "team:privacy"
 
 # The name is here, because a check must know whether it runs beside an extraction.
 EXTRACTION_JOB = "daily_extraction"
+# Likewise.
+PUBLISH_JOB = "publish_marts"
 
 # The tag by which dagster.yaml serialises runs of one seller. Not Dagster's own "dagster/partition/seller": it sets
 # that for a single partition only, and on a run over a range it would be taken for a partition key of one dimension.

@@ -170,7 +170,8 @@ def run(platform: Platform, instance: dg.DagsterInstance) -> dg.ExecuteInProcess
 
 
 def test_in_dagster_a_broken_dataset_shows_counts_and_no_value(platform: Platform) -> None:
-    write(platform, rows(DATASETS["orders"], {"currency": SECRET, "status": SECRET}), rows(DATASETS["order_items"]))
+    items = rows(DATASETS["order_items"], {"order_id": "order_id-0", "currency": "EUR"})
+    write(platform, rows(DATASETS["orders"], {"currency": SECRET, "status": SECRET}), items)
     with dg.DagsterInstance.ephemeral() as instance:
         result = run(platform, instance)
         assert result.success

@@ -16,8 +16,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from amzigo_pipelines.assets.partitions import SELLER_TAG, partition_key
-from amzigo_pipelines.automation.pipeline import EXTRACTION_JOB, PUBLISH_JOB, reason_to_publish
+from amzigo_pipelines.assets.partitions import partition_key
+from amzigo_pipelines.automation.pipeline import reason_to_publish
 from amzigo_pipelines.automation.retention import job_name
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
@@ -25,7 +25,7 @@ from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.cli.runs import Runner
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.home import Home, Kind
-from amzigo_pipelines.resources.labels import lake_key
+from amzigo_pipelines.resources.labels import EXTRACTION_JOB, PUBLISH_JOB, SELLER_TAG, lake_key
 from amzigo_pipelines.resources.lake.files import file_path
 from amzigo_pipelines.resources.marts.duckdb_session import open_session
 from amzigo_pipelines.resources.platform import Platform

@@ -418,7 +418,9 @@ mart_quality_results = sa.Table(
     sa.Column("rules", sa.Integer, nullable=False),
     sa.Column("errors", sa.Integer, nullable=False),
     sa.Column("warnings", sa.Integer, nullable=False),
-    sa.Column("detail", sa.Text, nullable=False),  # JSON object: rows that break a rule by its name, rules that saw none
+    sa.Column(
+        "detail", sa.Text, nullable=False
+    ),  # JSON object: rows that break a rule by its name, rules that saw none
 )
 
 # Security incidents. Texts are a person's, and hold no buyer's data.
