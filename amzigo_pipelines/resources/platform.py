@@ -137,7 +137,7 @@ class Platform:
         """Copies of rows under legal holds."""
         from amzigo_pipelines.resources.lake.vault import Vault
 
-        return Vault(self.home, self.control, self.keys, self.clock, self.lake.search)
+        return Vault(self.home, self.control, self.keys, self.clock)
 
     @cached_property
     def desk(self) -> ReportDesk:

@@ -68,7 +68,7 @@ def due(
         seller_ids: only these; all when None.
     """
     with control.read() as connection:
-        return _due(connection, retention_class, as_of, seller_ids)
+        return due_in(connection, retention_class, as_of, seller_ids)
 
 
 def files_of(connection: Connection, where: sa.ColumnElement[bool]) -> list[LakeFile]:
@@ -78,9 +78,10 @@ def files_of(connection: Connection, where: sa.ColumnElement[bool]) -> list[Lake
     return [file_of_row(row) for row in rows]
 
 
-def _due(
+def due_in(
     connection: Connection, retention_class: RetentionClass, as_of: date, seller_ids: Collection[str] | None
 ) -> dict[str, Due]:
+    """As `due`, in the caller's transaction."""
     k, f = data_keys.c, lake_files.c
     of_class = [k.key_class == str(retention_class)]
     in_family = [f.family == str(retention_class), f.state != DESTROYED]

@@ -4,7 +4,8 @@ Belongs here: the rows of `holds`, what a hold covers, and securing it before it
 vault's files (`resources/lake/vault.py`) and ending a hold (`hold_ending.py`).
 
 A hold does not lengthen the life of anything in the lake. It has a key of its own, which dies on the hold's last day or
-when it is released.
+when it is released. It is carried out when it is placed, whenever the lake has changed, and by each sweep before it
+destroys anything: of what was alive when the hold was placed, nothing dies uncopied.
 """
 
 from __future__ import annotations
@@ -25,7 +26,6 @@ from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.control.schema import holds
 from amzigo_pipelines.resources.keys.store import KeyClass
-from amzigo_pipelines.resources.lake.row_match import RowMatch
 from amzigo_pipelines.resources.lake.search import EVERYTHING, steadily
 from amzigo_pipelines.resources.lake.tombstones import Scope
 from amzigo_pipelines.resources.locks import exclusive
@@ -274,25 +274,22 @@ def _copy(platform: Platform, hold: Hold) -> int:
     if not platform.lake.partitions(hold.seller_id):
         # Also a seller who has left: looking for somebody would make the seller a key again.
         return 0
-    match = _match(platform, hold)
-    days = _days(platform, hold)
+    # What a law wants kept is kept during an incident, too, and up to the moment in which a sweep destroys it.
+    since = hold.added_at.date()
+    search = platform.lake.search_for_hold(since)
+    match = found(platform, subject_of(hold), search=search)
     known = {file.source for file in platform.vault.files(hold.number)}
-    hits = platform.lake.search.hits(hold.seller_id, match, EVERYTHING, hold.datasets, days)
+    hits = search.hits(hold.seller_id, match, EVERYTHING, hold.datasets, _days(platform, hold))
     fresh = [hit.file for hit in hits if hit.file.path not in known]
     if not fresh:
         return 0
-    # What a law wants kept is kept during an incident, too.
     vault_key = platform.keys.open(hold.key_id, even_frozen=True)
-    keys = platform.keys.open_living({file.key_id for file in fresh}, even_frozen=True)
+    keys = platform.keys.open_living({file.key_id for file in fresh}, even_frozen=True, held_since=since)
     return sum(
-        platform.vault.copy(hold.number, vault_key, file, keys[file.key_id], match).rows
+        platform.vault.copy(hold.number, vault_key, file, keys[file.key_id], match, search).rows
         for file in fresh
         if file.key_id in keys
     )
-
-
-def _match(platform: Platform, hold: Hold) -> RowMatch:
-    return found(platform, subject_of(hold))
 
 
 def subject_of(hold: Hold) -> Subject:

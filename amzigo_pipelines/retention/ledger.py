@@ -2,7 +2,7 @@
 
 Belongs here: the rows of `retention_runs`. Does not belong here: when to write them (`sweep.py`).
 
-A row is `stopped` when the guard kept a sweep from a seller, `pending` before anything of it is destroyed, `failed`
+A row is `stopped` when the guard or a legal hold kept a sweep from a seller, `pending` before anything of it is destroyed, `failed`
 when it was destroyed but not verified, `certified` at the end. An unfinished row says all that the next run needs: key
 ids, files, and the other families' counts before.
 """
@@ -153,7 +153,7 @@ def record_nothing(control: ControlDatabase, clock: Clock, retention_class: str,
 def record_stopped(
     control: ControlDatabase, clock: Clock, retention_class: str, as_of: date, seller_ids: Collection[str]
 ) -> None:
-    """Note that the guard kept a sweep from some sellers."""
+    """Note that the guard, or a hold that could not be carried out, kept a sweep from some sellers."""
     with control.transaction() as connection:
         raise_high_water(connection, clock)
         for seller_id in seller_ids:

@@ -24,6 +24,7 @@ from amzigo_pipelines.resources.lake.search import PERSONAL
 from amzigo_pipelines.resources.lake.tombstones import Scope, ensure_hash_key, hasher
 
 if TYPE_CHECKING:
+    from amzigo_pipelines.resources.lake.search import LakeSearch
     from amzigo_pipelines.resources.platform import Platform
 
 _ORDER_ID = re.compile(r"[A-Za-z0-9-]{3,64}")
@@ -126,20 +127,24 @@ def buyer_hashes(platform: Platform, subject: Subject) -> set[str]:
     return hashes
 
 
-def found(platform: Platform, subject: Subject, order_hashes: Collection[str] = ()) -> RowMatch:
+def found(
+    platform: Platform, subject: Subject, order_hashes: Collection[str] = (), search: LakeSearch | None = None
+) -> RowMatch:
     """The rows of a subject: for a buyer all rows of all orders that the lake knows to be the buyer's.
 
     Args:
         platform: the installation.
         subject: whose rows.
         order_hashes: hashes of orders that are known to be the subject's from before.
+        search: a legal hold's, which goes on during an incident and reaches what is due; the lake's own when None.
 
     Raises:
         LakeDamaged: a file can't be read.
     """
     if subject.scope is Scope.SELLER:
         return RowMatch(is_all=True)
-    hashes, pseudonymiser = hasher(platform.keys, subject.seller_id), platform.keys.pseudonymiser(subject.seller_id)
+    hashes = hasher(platform.keys, subject.seller_id)
+    pseudonymiser = platform.keys.pseudonymiser(subject.seller_id, even_frozen=search is not None)
     orders = {*order_hashes, *([subject.subject] if subject.scope is Scope.ORDER else ())}
 
     def is_order(order_id: str) -> bool:
@@ -156,7 +161,7 @@ def found(platform: Platform, subject: Subject, order_hashes: Collection[str] = 
         is_buyer=is_buyer if subject.scope is Scope.BUYER else None,
         buyer_key=subject.buyer_key,
     )
-    hits = platform.lake.search.hits(subject.seller_id, first, PERSONAL)
+    hits = (search or platform.lake.search).hits(subject.seller_id, first, PERSONAL)
     order_ids = frozenset(order_id for hit in hits for order_id in hit.order_ids)
     emails = frozenset(email for hit in hits for email in hit.emails) if subject.scope is Scope.BUYER else frozenset()
     # From here on by values and not by hashes: far faster, and by the order it reaches rows that name no buyer. The

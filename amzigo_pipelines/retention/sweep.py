@@ -5,16 +5,17 @@ afterwards (`verify.py`), the ledger's rows (`ledger.py`), forecasts (`outlook.p
 
 The order, and why a crash anywhere is mended by the next run:
 
-1. *write down* what will be destroyed, and how the other families look, in the ledger. Until here nothing has changed;
+1. *carry out legal holds*: what they cover of it is copied into the vault (`sweep_holds.py`).
+2. *write down* what will be destroyed, and how the other families look, in the ledger. Until here nothing has changed;
    from here on whatever is destroyed is on record. A key that was written down and not destroyed is still due.
-2. *destroy the keys*, in one transaction. From here on no new file can be committed under them, so
-3. *look again* for files that were committed between 1 and 2, and write them down as well.
-4. *exchange the KEK*, so that no old copy of the control database brings the keys back. Before the files, because this
+3. *destroy the keys*, in one transaction. From here on no new file can be committed under them, so
+4. *look again* for files that were committed between 2 and 3, and write them down as well.
+5. *exchange the KEK*, so that no old copy of the control database brings the keys back. Before the files, because this
    is what makes the data unreadable everywhere; it has its own crash-safety, and doing it twice does no harm.
-5. *unlink the files*, and the marts that die with them. A row says "destroyed" only once its file is gone for good.
-6. *verify*; 7. *certify* and close the ledger's rows in one transaction; 8. write the certificate's file.
+6. *unlink the files*, and the marts that die with them. A row says "destroyed" only once its file is gone for good.
+7. *verify*; 8. *certify* and close the ledger's rows in one transaction; 9. write the certificate's file.
 
-A failing step does not keep the later ones of 4 and 5 from being tried: more gone is always better. But nothing is
+A failing step does not keep the later ones of 5 and 6 from being tried: more gone is always better. But nothing is
 certified unless all of it was done and seen.
 """
 
@@ -38,6 +39,7 @@ from amzigo_pipelines.retention.closing import close
 from amzigo_pipelines.retention.due import due, kek_purposes
 from amzigo_pipelines.retention.guard import Share, SweepStopped, too_much
 from amzigo_pipelines.retention.ledger import EVERYONE, Run
+from amzigo_pipelines.retention.sweep_holds import HoldsNotCarriedOut, carry_out, destroy_keys
 from amzigo_pipelines.retention.time_check import check_time
 from amzigo_pipelines.retention.unlinking import unlink
 from amzigo_pipelines.retention.verify import VerificationFailed, snapshot, verify
@@ -45,7 +47,15 @@ from amzigo_pipelines.retention.verify import VerificationFailed, snapshot, veri
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform
 
-__all__ = ["SweepBusy", "SweepRefused", "SweepReport", "SweepStopped", "VerificationFailed", "sweep"]
+__all__ = [
+    "HoldsNotCarriedOut",
+    "SweepBusy",
+    "SweepRefused",
+    "SweepReport",
+    "SweepStopped",
+    "VerificationFailed",
+    "sweep",
+]
 
 
 class SweepRefused(AmzigoError):
@@ -126,6 +136,7 @@ def sweep(
     Raises:
         SweepRefused: `as_of` has not come yet; `SweepBusy`: another sweep of the class runs.
         ClockBehind, DatabaseOutdated: time or the books ran backwards.
+        HoldsNotCarriedOut: what a legal hold covers could not be copied; all other sellers were swept.
         SweepStopped: the guard stopped it for some sellers; all others were swept.
         VerificationFailed: something is still there, changed, or could not be looked at. What was verified of other
             sellers is certified; the rest stays open and is tried again by the next run.
@@ -138,10 +149,10 @@ def sweep(
         check_time(platform)
         # Under a foreign or an empty database nothing would seem due.
         platform.lake.check_installation()
-        runs, resumed, stopped = _open(platform, retention_class, as_of, seller_ids, confirmed, actor)
-        if not runs and stopped:
+        runs, resumed, stopped, unsecured = _open(platform, retention_class, as_of, seller_ids, confirmed, actor, step)
+        if not runs and (stopped or unsecured):
             write_missing_files(platform)
-            raise SweepStopped(stopped, platform.home.retention)
+            raise _left_out(platform, retention_class, stopped, unsecured)
         if not runs:
             ledger.record_nothing(platform.control, platform.clock, retention_class, uuid.uuid4().hex, as_of)
             write_missing_files(platform)
@@ -152,7 +163,7 @@ def sweep(
         keys = {key_id for run in runs for key_id in run.keys}
         subject = f"{len(keys)} {retention_class} keys of {len(work)} sellers"
         platform.audit.record(actor, "destroy_keys", None, subject, f"retention: due on or before {through}")
-        platform.keys.destroy(keys)
+        destroy_keys(platform, retention_class, through, runs)
         step("keys_destroyed")
         _add_late(platform, retention_class, through, runs)
         step("late_files_recorded")
@@ -174,8 +185,8 @@ def sweep(
         closed = close(platform, retention_class, through, passed, _merge(passed), findings, step) if passed else None
         if problems:
             raise VerificationFailed(retention_class, through, [text for texts in problems.values() for text in texts])
-        if stopped:
-            raise SweepStopped(stopped, platform.home.retention)
+        if stopped or unsecured:
+            raise _left_out(platform, retention_class, stopped, unsecured)
         assert closed is not None  # there were runs, and none failed
         files = [file for one in closed.files.values() for file in one]
         return SweepReport(
@@ -211,8 +222,13 @@ def _open(
     seller_ids: Collection[str] | None,
     confirmed: Collection[str],
     actor: str,
-) -> tuple[list[Run], set[str], dict[str, Share]]:
-    """The work: what earlier runs left open, and what is due besides, written down; and whom the guard kept from it."""
+    step: OnStep,
+) -> tuple[list[Run], set[str], dict[str, Share], dict[str, str]]:
+    """The work: what earlier runs left open, and what is due besides, written down after holds were carried out.
+
+    Returns:
+        The runs; the sellers of those left open; whom the guard kept from it; whose held data could not be copied, why.
+    """
     left = ledger.open_runs(platform.control, retention_class, seller_ids)
     known = {key_id for run in left for key_id in run.keys} | {path for run in left for path in run.files}
     # An interrupted run of a later day is finished as a whole, even if an earlier day is asked for now.
@@ -226,6 +242,11 @@ def _open(
         if seller_id not in stopped:
             subject = f"{share.due} of {share.alive} keys due on or before {as_of}"
             platform.audit.record(actor, "confirm_sweep", seller_id, subject, f"retention of {retention_class} data")
+    unsecured = carry_out(platform, found)
+    for seller_id in unsecured:
+        del found[seller_id]
+    left = [run for run in left if run.seller_id not in unsecured]
+    step("holds_carried_out")
     before = snapshot(platform, retention_class, [file for one in found.values() for file in one.files])
     fresh = []
     for seller_id, one in found.items():
@@ -236,9 +257,18 @@ def _open(
             run = Run(uuid.uuid4().hex, seller_id, as_of, keys, files, before.get(seller_id, {}), confirmed_by)
             fresh.append(run)
     ledger.begin(platform.control, platform.clock, retention_class, fresh)
-    if stopped:
-        ledger.record_stopped(platform.control, platform.clock, retention_class, as_of, stopped)
-    return left + fresh, {run.seller_id for run in left}, stopped
+    if stopped or unsecured:
+        ledger.record_stopped(platform.control, platform.clock, retention_class, as_of, [*stopped, *unsecured])
+    return left + fresh, {run.seller_id for run in left}, stopped, unsecured
+
+
+def _left_out(
+    platform: Platform, retention_class: RetentionClass, stopped: dict[str, Share], unsecured: dict[str, str]
+) -> AmzigoError:
+    """Why some sellers were not swept."""
+    if unsecured:
+        return HoldsNotCarriedOut(retention_class, unsecured)
+    return SweepStopped(stopped, platform.home.retention)
 
 
 def _add_late(platform: Platform, retention_class: RetentionClass, as_of: date, runs: Sequence[Run]) -> None:

@@ -4,20 +4,39 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pyarrow as pa
 import pytest
-from erasure_kit import ANNA, DAY, OTHER, SELLER, Sold, business, move, no_publish, people, write
+from erasure_kit import (
+    ANNA,
+    BORIS,
+    DAY,
+    ORDERS,
+    OTHER,
+    SELLER,
+    Sold,
+    business,
+    lake_bytes,
+    move,
+    no_publish,
+    people,
+    table,
+    write,
+)
 
+from amzigo_pipelines.catalog.model import RetentionClass
+from amzigo_pipelines.resources.control.freezes import SellerFrozen
 from amzigo_pipelines.resources.keys.roles import RoleRefused
 from amzigo_pipelines.resources.keys.store import KeyDead
 from amzigo_pipelines.resources.lake.vault import VaultError
 from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.retention import erasures, holds
+from amzigo_pipelines.retention import erasures, holds, incidents
 from amzigo_pipelines.retention.certificates import verify_chain
+from amzigo_pipelines.retention.deadlines import deadlines
 from amzigo_pipelines.retention.erasing import erase, remove_seller
 from amzigo_pipelines.retention.hold_ending import end_holds, release
 from amzigo_pipelines.retention.holds import Hold, HoldError, HoldTerms
 from amzigo_pipelines.retention.subjects import Subject, buyer_subject, order_subject, seller_subject
-from amzigo_pipelines.retention.sweep import sweep
+from amzigo_pipelines.retention.sweep import HoldsNotCarriedOut, sweep
 
 END = DAY + timedelta(days=60)
 TERMS = HoldTerms("case 7", "a court", END)
@@ -85,6 +104,91 @@ def test_what_was_extracted_after_the_hold_is_copied_before_it_is_erased(platfor
     erasures.approve(platform, request.request_id, "tester")
     erase(platform, request.request_id, publish=no_publish, actor="tester")
     assert held(platform, hold)["orders"] == {"444-A"}
+
+
+SECOND = DAY - timedelta(days=2)
+DEATH = DAY + timedelta(days=20)
+
+
+def test_a_sweep_copies_what_came_after_the_last_look_before_it_destroys(platform: Platform) -> None:
+    """Midnight: the key is dead for everybody, and the hold's sensor has not looked since the row came."""
+    hold = holds.add(platform, anna(platform), TERMS, actor="tester")
+    write(platform, SECOND, [Sold("222-B", BORIS, DEATH), Sold("555-A", ANNA, DEATH)])
+    assert "555-A" not in held(platform, hold)["orders"]
+    move(platform, DEATH)
+    assert "555-A" not in people(platform)["orders"]
+    steps: list[str] = []
+    sweep(platform, as_of=DEATH, on_step=steps.append)
+    assert steps.index("holds_carried_out") < steps.index("recorded") < steps.index("keys_destroyed")
+    assert held(platform, hold)["orders"] == {"111-A", "333-A", "555-A"}
+    assert "gift_message anna.quuxwright" in held(platform, hold)["names"]
+    assert [file for file in lake_bytes(platform) if f"pii-{DEATH}" in file] == []
+
+
+def test_what_is_committed_while_a_sweep_runs_is_copied_before_its_key_goes(platform: Platform) -> None:
+    """A writer that opened its keys before midnight commits between the sweep's copying and its destroying."""
+    hold = holds.add(platform, anna(platform), TERMS, actor="tester")
+    late = platform.lake.writer(SELLER, SECOND, [ORDERS], {"operation": "test"})
+    late.__enter__()
+    row = {"mark": "anna", "order_id": "666-A", "buyer_email": ANNA}
+    late.append(ORDERS, table(ORDERS, [row]), pa.array([DEATH], pa.date32()))
+    move(platform, DEATH)
+
+    def commit(step: str) -> None:
+        if step == "recorded":
+            late.__exit__(None, None, None)
+
+    sweep(platform, as_of=DEATH, on_step=commit)
+    assert "666-A" in held(platform, hold)["orders"]
+    assert [file for file in lake_bytes(platform) if f"pii-{DEATH}" in file] == []
+
+
+def test_what_can_not_be_copied_is_not_destroyed_and_that_is_told(platform: Platform) -> None:
+    hold = holds.add(platform, anna(platform), TERMS, actor="tester")
+    write(platform, SECOND, [Sold("555-A", ANNA, DEATH)])
+    (damaged, *_) = sorted(platform.home.lake_dir.glob(f"orders/seller={SELLER}/day={SECOND}/pii-*"))
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    move(platform, DEATH)
+    doomed = {seller: {key.key_id for key in platform.keys.due("pii", DEATH, seller)} for seller in (SELLER, OTHER)}
+    assert all(doomed.values())
+    with pytest.raises(HoldsNotCarriedOut, match=f"nothing of its sellers was destroyed .*{SELLER}: .*or release the"):
+        sweep(platform, as_of=DEATH)
+    # Of the other seller all is done, and certified; of this one nothing, and nobody can read it.
+    assert [one["seller"] for one in verify_chain(platform)[0].body["sellers"]] == [OTHER]
+    assert {key.key_id for key in platform.keys.due("pii", DEATH)} == doomed[SELLER]
+    assert not deadlines(platform, RetentionClass.PII).is_kept
+    for key_id in doomed[SELLER]:
+        with pytest.raises(KeyDead):
+            platform.keys.open(key_id)
+    damaged.write_bytes(whole)
+    assert sweep(platform, as_of=DEATH).seller_ids == (SELLER,)
+    assert "555-A" in held(platform, hold)["orders"]
+
+
+def test_a_hold_placed_after_the_date_brings_nothing_back(platform: Platform) -> None:
+    """Dead is dead, also before the sweep came by."""
+    move(platform, DEATH)
+    hold = holds.add(platform, order_subject(platform, SELLER, "111-A"), TERMS, actor="tester")
+    assert held(platform, hold)["names"] == set()
+    sweep(platform, as_of=DEATH)
+    assert held(platform, hold)["names"] == set()
+
+
+def test_holds_go_on_while_an_incident_freezes_the_seller(platform: Platform) -> None:
+    hold = holds.add(platform, anna(platform), TERMS, actor="tester")
+    write(platform, SECOND, [Sold("555-A", ANNA, DEATH)])
+    now = platform.clock.now()
+    incident = incidents.open_incident(
+        platform, [SELLER], "a laptop is gone", detected_at=now, exposed_from=now, exposed_until=None, actor="tester"
+    )
+    incidents.contain(platform, incident.incident_id, "tester")
+    with pytest.raises(SellerFrozen):
+        people(platform)
+    move(platform, DEATH)
+    sweep(platform, as_of=DEATH)
+    copied = {file.source.split("/")[2] for file in platform.vault.files(hold.number)}
+    assert f"day={SECOND}" in copied
 
 
 def test_a_seller_who_leaves_under_a_hold(platform: Platform) -> None:

@@ -209,12 +209,16 @@ class KeyStore:
 
         return self._retry_after_rotation(load)
 
-    def open_living(self, key_ids: Collection[str], *, even_frozen: bool = False) -> dict[str, DataKey]:
+    def open_living(
+        self, key_ids: Collection[str], *, even_frozen: bool = False, held_since: date | None = None
+    ) -> dict[str, DataKey]:
         """Open many keys at once; the dead and unknown are left out.
 
         Args:
             key_ids: which.
             even_frozen: for retention alone, which goes on during an incident and counts rows to verify itself.
+            held_since: for legal holds alone: what was alive on this day, when the hold was placed, and is not
+                destroyed yet, is copied before it is, though its date has come.
 
         Raises:
             SellerFrozen: a seller is frozen.
@@ -225,6 +229,8 @@ class KeyStore:
             rows: list[sa.Row[Any]] = []
             with self._control.read() as connection:
                 now_on = day_in_force(connection, self._clock)
+                if held_since is not None:
+                    now_on = min(now_on, held_since)
                 for chunk in chunks(sorted(set(key_ids))):
                     rows += connection.execute(
                         sa.select(data_keys).where(
@@ -240,8 +246,21 @@ class KeyStore:
 
         return self._retry_after_rotation(load)
 
-    def pseudonymiser(self, seller_id: str) -> bytes:
-        """The seller's own 32-byte HMAC key for pseudonyms. Lives until the seller goes."""
+    def pseudonymiser(self, seller_id: str, *, even_frozen: bool = False) -> bytes:
+        """The seller's own 32-byte HMAC key for pseudonyms. Lives until the seller goes.
+
+        Args:
+            seller_id: whose.
+            even_frozen: for legal holds alone, which go on during an incident.
+
+        Raises:
+            KeyDead: the seller was removed.
+            SellerFrozen: the seller is frozen.
+        """
+        if even_frozen:
+            for record in self.alive(seller_id):
+                if record.key_class is KeyClass.PSEUDONYMISER:
+                    return self.open(record.key_id, even_frozen=True).secret
         return self.key_for(seller_id, KeyClass.PSEUDONYMISER, NEVER).secret
 
     def due(self, key_class: str, as_of: date, seller_id: str | None = None) -> list[KeyRecord]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Collection, Sequence
+from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -31,14 +32,22 @@ _LOCAL = LocalFileSystem()
 HASHED_BYTES = 256 * 1024
 
 
-def living_files(keys: KeyStore, files: Sequence[LakeFile]) -> list[tuple[LakeFile, DataKey]]:
+def living_files(
+    keys: KeyStore, files: Sequence[LakeFile], held_since: date | None = None
+) -> list[tuple[LakeFile, DataKey]]:
     """The files whose keys are alive, each with its key.
+
+    Args:
+        keys: opens them.
+        files: which.
+        held_since: for legal holds alone, see `KeyStore.open_living`; they go on during an incident, too.
 
     Raises:
         LakeDamaged: a file's row names a key of another seller, class or date.
         KeyTampered: a key's row doesn't match its wrapping.
     """
-    opened = keys.open_living({file.key_id for file in files})
+    ids = {file.key_id for file in files}
+    opened = keys.open_living(ids, even_frozen=held_since is not None, held_since=held_since)
     found = []
     for file in files:
         key = opened.get(file.key_id)

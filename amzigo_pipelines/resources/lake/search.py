@@ -59,10 +59,14 @@ class LakeSearch:
         lake_dir: the lake's folder.
         control: the books.
         keys: opens the files' keys.
+        held_since: for legal holds alone: also files that were alive on this day, when the hold was placed, and whose
+            keys are not destroyed yet; and those of frozen sellers.
     """
 
-    def __init__(self, lake_dir: Path, control: ControlDatabase, keys: KeyStore) -> None:
-        self._dir, self._control, self._keys = lake_dir, control, keys
+    def __init__(
+        self, lake_dir: Path, control: ControlDatabase, keys: KeyStore, held_since: date | None = None
+    ) -> None:
+        self._dir, self._control, self._keys, self._held_since = lake_dir, control, keys, held_since
 
     def hits(
         self,
@@ -145,7 +149,7 @@ class LakeSearch:
     ) -> list[Hit]:
         with self._control.read() as connection:
             files = select_files(connection, dataset.name, seller_id, days, [family])
-        living = living_files(self._keys, files)
+        living = living_files(self._keys, files, self._held_since)
         if not living:
             return []
         schema = dataset.families[family]
@@ -186,7 +190,7 @@ class LakeSearch:
             return lambda table: table
         with self._control.read() as connection:
             files = select_files(connection, dataset.name, seller_id, days, [RetentionClass.BUSINESS])
-        living = living_files(self._keys, files)
+        living = living_files(self._keys, files, self._held_since)
         if not living:
             return lambda table: table
         scan = arrow_dataset(self._dir, dataset.families[RetentionClass.BUSINESS], living, [DAY])

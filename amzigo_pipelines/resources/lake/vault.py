@@ -77,11 +77,10 @@ class Vault:
         control: the books.
         keys: opens the holds' keys.
         clock: dates copies.
-        search: reads the lake.
     """
 
-    def __init__(self, home: Home, control: ControlDatabase, keys: KeyStore, clock: Clock, search: LakeSearch) -> None:
-        self._dir, self._control, self._keys, self._clock, self._search = home.vault_dir, control, keys, clock, search
+    def __init__(self, home: Home, control: ControlDatabase, keys: KeyStore, clock: Clock) -> None:
+        self._dir, self._control, self._keys, self._clock = home.vault_dir, control, keys, clock
 
     def files(self, hold: int) -> list[VaultFile]:
         """A hold's copies, by source."""
@@ -91,8 +90,24 @@ class Vault:
             rows = connection.execute(sa.select(*columns).where(c.hold == hold).order_by(c.source)).all()
         return [VaultFile(*row) for row in rows]
 
-    def copy(self, hold: int, vault_key: DataKey, source: LakeFile, source_key: DataKey, match: RowMatch) -> VaultFile:
+    def copy(
+        self,
+        hold: int,
+        vault_key: DataKey,
+        source: LakeFile,
+        source_key: DataKey,
+        match: RowMatch,
+        search: LakeSearch,
+    ) -> VaultFile:
         """Copy the rows of a lake file that match; durable and in the books when this returns.
+
+        Args:
+            hold: its number.
+            vault_key: the hold's key.
+            source: the lake's file.
+            source_key: what opens it.
+            match: which rows.
+            search: reads them.
 
         Raises:
             LakeDamaged: the lake's file is missing or isn't what was written.
@@ -104,7 +119,7 @@ class Vault:
         try:
             sink = open_sink(self._dir, place, schema, vault_key, facts)
             try:
-                for table, mask in self._search.rows(source, source_key, match):
+                for table, mask in search.rows(source, source_key, match):
                     sink.append(table.select(schema.names).filter(mask))
                 size, digest = sink.finish()
                 sink.path.replace(self._dir / place)
