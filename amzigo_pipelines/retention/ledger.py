@@ -2,9 +2,9 @@
 
 Belongs here: the rows of `retention_runs`. Does not belong here: when to write them (`sweep.py`).
 
-A row is `stopped` when the guard or a legal hold kept a sweep from a seller, `pending` before anything of it is destroyed, `failed`
-when it was destroyed but not verified, `certified` at the end. An unfinished row says all that the next run needs: key
-ids, files, and the other families' counts before.
+A row is `stopped` when the guard or a legal hold kept a sweep from a seller, `pending` before anything of it is
+destroyed, `failed` when it was destroyed but not verified, `certified` at the end. An unfinished row says all that the
+next run needs: key ids, files, and the other families' counts before.
 """
 
 from __future__ import annotations
