@@ -45,8 +45,8 @@ TERMS = HoldTerms("case 7", "a court", END)
 def held(platform: Platform, hold: Hold) -> dict[str, set[str]]:
     """Orders in a vault by dataset, and the marks of the people in it."""
     found: dict[str, set[str]] = {"names": set()}
-    for dataset, table in holds.read(platform, hold.hold_id, purpose="the court asked", actor="tester"):
-        for row in table.to_pylist():
+    for dataset, copied in holds.read(platform, hold.hold_id, purpose="the court asked", actor="tester"):
+        for row in copied.to_pylist():
             found.setdefault(dataset, set()).add(row.get("order_id") or row["shipment_id"].removeprefix("S"))
             found["names"] |= {row[name] for name in ("buyer_name", "gift_message") if row.get(name)}
     return found
