@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -153,9 +154,9 @@ class Home:
         """Folder of the key-encryption keys: AMZIGO_KEK_DIR, or `kek/` inside the home. Never back it up."""
         return Path(os.environ.get("AMZIGO_KEK_DIR") or self.path / "kek")
 
-    @property
+    @cached_property
     def lake_dir(self) -> Path:
-        """Encrypted Parquet: `lake/`."""
+        """Encrypted Parquet: `lake/`. Kept, as a sweep asks for it once for each of 100,000 files."""
         return self.path / "lake"
 
     @property

@@ -19,7 +19,7 @@ from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.control.schema import data_keys, lake_files
 from amzigo_pipelines.resources.keys.store import KeyClass
-from amzigo_pipelines.resources.lake.files import DESTROYED, LakeFile, file_of_row
+from amzigo_pipelines.resources.lake.files import CURRENT, GARBAGE, LakeFile, file_of_row
 
 
 @dataclass
@@ -84,7 +84,8 @@ def due_in(
     """As `due`, in the caller's transaction."""
     k, f = data_keys.c, lake_files.c
     of_class = [k.key_class == str(retention_class)]
-    in_family = [f.family == str(retention_class), f.state != DESTROYED]
+    # By what they are and not by what they aren't: else all that was ever destroyed is gone through each time.
+    in_family = [f.family == str(retention_class), f.state.in_((CURRENT, GARBAGE))]
     if seller_ids is not None:
         of_class.append(k.seller_id.in_(sorted(set(seller_ids))))
         in_family.append(f.seller_id.in_(sorted(set(seller_ids))))

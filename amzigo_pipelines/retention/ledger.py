@@ -120,20 +120,33 @@ def fail(control: ControlDatabase, clock: Clock, runs: Sequence[Run]) -> None:
         connection.execute(_of([run.run_id for run in runs]).values(state=FAILED, finished_at=clock.now()))
 
 
-def certify(connection: Connection, clock: Clock, run: Run, number: int, *, keys: int, files: int, rows: int) -> None:
-    """Close a run under a certificate. Lists go: the certificate has them, and paths say when a seller sold."""
-    connection.execute(
-        _of([run.run_id]).values(
-            state=CERTIFIED,
-            finished_at=clock.now(),
-            keys_destroyed=keys,
-            files_destroyed=files,
-            rows_destroyed=rows,
-            detail=json.dumps(
+def certify(connection: Connection, clock: Clock, number: int, amounts: Sequence[tuple[Run, int, int]]) -> None:
+    """Close runs under a certificate. Lists go: the certificate has them, and paths say when a seller sold.
+
+    Args:
+        connection: of the transaction that issues the certificate.
+        clock: when.
+        number: the certificate's.
+        amounts: the runs, each with its files and their rows.
+    """
+    if not amounts:
+        return
+    closing = retention_runs.update().where(retention_runs.c.run_id == sa.bindparam("run")).values(state=CERTIFIED)
+    facts = [
+        {
+            "run": run.run_id,
+            "finished_at": clock.now(),
+            "keys_destroyed": len(run.keys),
+            "files_destroyed": files,
+            "rows_destroyed": rows,
+            "detail": json.dumps(
                 {"certificate": number, **({"confirmed_by": run.confirmed_by} if run.confirmed_by else {})}
             ),
-        )
-    )
+        }
+        for run, files, rows in amounts
+    ]
+    values = {name: sa.bindparam(name) for name in facts[0] if name != "run"}
+    connection.execute(closing.values(values), facts)
 
 
 def certificate_number(detail: str) -> int:

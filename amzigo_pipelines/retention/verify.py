@@ -100,19 +100,26 @@ def snapshot(
 
     Rows are the books'; that a file really has so many is looked at afterwards. Bytes are None for a missing file.
     """
-    places: dict[str, dict[str, set[date]]] = defaultdict(lambda: defaultdict(set))
+    days_of: dict[tuple[str, str], set[date]] = defaultdict(set)
     for file in files:
-        places[file.seller_id][file.dataset].add(file.day)
-    found: dict[str, dict[str, tuple[int, int | None]]] = {}
+        days_of[file.dataset, file.seller_id].add(file.day)
+    found: dict[str, dict[str, tuple[int, int | None]]] = {seller_id: {} for _, seller_id in days_of}
+    # Sellers who have the same days are asked for at once: a question for each takes longer than its answer.
+    alike: dict[tuple[str, tuple[date, ...]], list[str]] = defaultdict(list)
+    for (dataset, seller_id), days_there in days_of.items():
+        alike[dataset, tuple(sorted(days_there))].append(seller_id)
     f = lake_files.c
     with platform.control.read() as connection:
-        for seller_id, days_by_dataset in places.items():
-            mine = found[seller_id] = {}
-            # Dataset by dataset, as the index of partitions has it: else all current files are gone through each time.
-            for dataset, days in days_by_dataset.items():
-                these = sa.and_(f.seller_id == seller_id, f.dataset == dataset, f.day.in_(sorted(days)))
-                others = files_of(connection, sa.and_(these, f.state == CURRENT, f.family != str(retention_class)))
-                mine |= {file.path: (file.rows, _size(platform, file.path)) for file in others}
+        for (dataset, days), sellers_alike in alike.items():
+            for chunk in chunks(sellers_alike):
+                # By the index of partitions. State and class are looked at here: asked for in SQL, they lure the
+                # database to the index of all current files, which it then goes through.
+                these = sa.and_(f.seller_id.in_(chunk), f.dataset == dataset, f.day.in_(days))
+                for path, seller_id, rows, state, family in connection.execute(
+                    sa.select(f.path, f.seller_id, f.rows, f.state, f.family).where(these)
+                ):
+                    if state == CURRENT and family != retention_class:
+                        found[seller_id][path] = (rows, _size(platform, path))
     return found
 
 

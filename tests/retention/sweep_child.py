@@ -19,8 +19,8 @@ import pyarrow.dataset  # noqa: F401
 from retention_kit import open_platform
 
 from amzigo_pipelines.resources.audit import trail  # noqa: F401
+from amzigo_pipelines.resources.lake import store  # noqa: F401
 from amzigo_pipelines.resources.lake.files import LakeFile
-from amzigo_pipelines.resources.lake.store import store as lake  # noqa: F401
 from amzigo_pipelines.retention.sweep import sweep
 
 
