@@ -23,6 +23,7 @@ from amzigo_pipelines.retention.sweep import sweep
 HERE = Path(__file__).parent
 DEATH = DAY + timedelta(days=20)
 STEPS = (
+    "holds_carried_out",
     "recorded",
     "keys_destroyed",
     "late_files_recorded",
