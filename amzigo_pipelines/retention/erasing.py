@@ -28,7 +28,7 @@ from sqlalchemy.engine import Connection
 from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.keys.erased_journal import note_erased
 from amzigo_pipelines.resources.keys.store import KeyClass, KeyDead
-from amzigo_pipelines.resources.lake.files import GARBAGE, select_files
+from amzigo_pipelines.resources.lake.files import GARBAGE, LakeFile, select_files
 from amzigo_pipelines.resources.lake.rewrite import Removal, Within
 from amzigo_pipelines.resources.lake.row_match import RowMatch
 from amzigo_pipelines.resources.lake.tombstones import Scope, add, hasher, rows_of_request, select_of_request
@@ -131,7 +131,7 @@ def alone(platform: Platform, seller_id: str) -> Iterator[None]:
         yield
 
 
-def remove_rows(platform: Platform, seller_id: str, match: RowMatch, within: Within, step: OnStep) -> None:
+def remove_rows(platform: Platform, seller_id: str, match: RowMatch, within: Within, step: OnStep) -> set[LakeFile]:
     """Take the rows of a seller that match out of the lake, under one data key after another.
 
     Their tombstones must stand: then no writing brings further ones, and looking once is enough.
@@ -143,14 +143,20 @@ def remove_rows(platform: Platform, seller_id: str, match: RowMatch, within: Wit
         within: called in each transaction that destroys a key, to write down what it held.
         step: told when a key was replaced.
 
+    Returns:
+        The files that were looked through and held none: for the same match they need not be looked through again.
+
     Raises:
         LakeDamaged, PartitionBusy: it failed; what was taken out is written down.
     """
-    for key_id in sorted({hit.file.key_id for hit in platform.lake.search.hits(seller_id, match)}):
+    clean: set[LakeFile] = set()
+    hits = platform.lake.search.hits(seller_id, match, clean=clean)
+    for key_id in sorted({hit.file.key_id for hit in hits}):
         # A key whose date came meanwhile took its rows along.
         with suppress(KeyDead):
             platform.lake.rewriter.remove(key_id, match, within)
         step("key_replaced")
+    return clean
 
 
 def exchange_keks(platform: Platform, classes: tuple[KeyClass, ...], step: OnStep) -> None:
@@ -175,13 +181,13 @@ def _erase_person(platform: Platform, request: ErasureRequest, publish: Publish,
     step("found")
     holds.secure(platform, [seller_id])
     step("holds_secured")
-    remove_rows(platform, seller_id, match, lambda *done: _write_down(request, *done), step)
+    clean = remove_rows(platform, seller_id, match, lambda *done: _write_down(request, *done), step)
     for entry in erasures.get(platform, request.request_id).detail.get("removed", []):
         platform.lake.rewriter.unlink(entry["key_id"])
     step("rows_removed")
     exchange_keks(platform, (KeyClass.PII, KeyClass.PSEUDONYM), step)
     _renew_marts(platform, request, publish, step)
-    proof = _verify(platform, request, match)
+    proof = _verify(platform, request, match, clean)
     step("looked")
     with platform.control.transaction() as connection:
         erasures.add_detail(connection, request, "proof", vars(proof))
@@ -237,8 +243,15 @@ def _renew_marts(platform: Platform, request: ErasureRequest, publish: Publish, 
     step("marts_published")
 
 
-def _verify(platform: Platform, request: ErasureRequest, match: RowMatch) -> Proof:
+def _verify(platform: Platform, request: ErasureRequest, match: RowMatch, clean: set[LakeFile]) -> Proof:
     """Look whether it is true.
+
+    Args:
+        platform: the installation.
+        request: what was erased.
+        match: the predicate that erased.
+        clean: files that it found nothing in a moment ago. All others are looked through now: those that were written
+            anew, and whatever came since.
 
     Raises:
         ErasureUnverified: it isn't; the sentence says what was found.
@@ -247,7 +260,7 @@ def _verify(platform: Platform, request: ErasureRequest, match: RowMatch) -> Pro
     destroyed = [entry["key_id"] for entry in detail.get("removed", [])]
     mart_keys = sorted({key_id for entry in detail.get("marts", []) for key_id in entry["keys"]})
     problems: list[str] = []
-    rows = sum(hit.rows for hit in platform.lake.search.hits(request.seller_id, match))
+    rows = sum(hit.rows for hit in platform.lake.search.hits(request.seller_id, match, clean=clean))
     if rows:
         problems.append(f"{rows} rows can still be read")
     refused, opened = keys_refused(platform, [*destroyed, *mart_keys])
@@ -263,4 +276,5 @@ def _verify(platform: Platform, request: ErasureRequest, match: RowMatch) -> Pro
         raise ErasureUnverified(
             f"{request.request_id} is not verified: {'; '.join(problems[:3])}; mend this and run it again"
         )
-    return Proof(keys_refused=refused, rows_found=0, marts=shown)
+    # By now the files that were found clean before and those found clean just now.
+    return Proof(keys_refused=refused, files_searched=len(clean), rows_found=0, marts=shown)

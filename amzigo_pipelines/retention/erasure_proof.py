@@ -29,11 +29,13 @@ class Proof:
 
     Attributes:
         keys_refused: destroyed keys that the key store refuses.
+        files_searched: files of the lake that were looked through with the predicate that erased.
         rows_found: rows that still match, which must be 0.
         marts: what the published marts show.
     """
 
     keys_refused: int
+    files_searched: int
     rows_found: int
     marts: str
 

@@ -58,7 +58,8 @@ def erase_seller(platform: Platform, request: ErasureRequest, step: OnStep) -> N
     step("looked")
     keys = len(erasures.get(platform, request.request_id).detail.get("removed", []))
     with platform.control.transaction() as connection:
-        proof = Proof(keys_refused=keys, rows_found=0, marts="none published")
+        # No file of the seller is left that could be searched.
+        proof = Proof(keys_refused=keys, files_searched=0, rows_found=0, marts="none published")
         erasures.add_detail(connection, request, "proof", vars(proof))
         erasures.change_in(connection, request, State.VERIFIED)
     step("verified")

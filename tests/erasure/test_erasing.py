@@ -23,8 +23,10 @@ from erasure_kit import (
     write,
 )
 
+from amzigo_pipelines.resources.control.schema import tombstones
 from amzigo_pipelines.resources.keys.store import KeyDead
 from amzigo_pipelines.resources.lake.files import LakeWriteError
+from amzigo_pipelines.resources.lake.search import PERSONAL
 from amzigo_pipelines.resources.lake.sink import ParquetSink
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention import erasures
@@ -265,3 +267,25 @@ def test_a_full_disk_changes_nothing(platform: Platform, monkeypatch: pytest.Mon
     assert lake_bytes(platform) == before
     assert people(platform)["orders"] == EVERYONE
     assert erase(platform, request.request_id, publish=no_publish, actor="tester").state is State.CERTIFIED
+
+
+def test_verifying_looks_again_at_all_but_what_the_same_search_just_found_clean(platform: Platform) -> None:
+    """What comes while an erasure runs is not taken on trust: here a file that somebody slips in behind its back."""
+    request = erasures.receive_buyer(platform, SELLER, email=ANNA, actor="tester").request
+    erasures.approve(platform, request.request_id, "tester")
+
+    def slip_in(step: str) -> None:
+        if step == "rows_removed":
+            with platform.control.transaction() as connection:
+                put_aside = connection.execute(tombstones.select()).mappings().all()
+                connection.execute(tombstones.delete())
+            write(platform, DAY - timedelta(days=2), [Sold("777-A", ANNA, DAY + timedelta(days=9))])
+            with platform.control.transaction() as connection:
+                connection.execute(tombstones.insert(), [dict(row) for row in put_aside])
+
+    with pytest.raises(ErasureUnverified, match="rows can still be read"):
+        erase(platform, request.request_id, publish=no_publish, actor="tester", on_step=slip_in)
+    request = erase(platform, request.request_id, publish=no_publish, actor="tester")
+    assert request.state is State.CERTIFIED and "777-A" not in people(platform)["orders"]
+    proof = request.detail["proof"][-1]
+    assert proof["files_searched"] >= len(platform.lake.files(seller_id=SELLER, families=PERSONAL)) > 0

@@ -65,6 +65,23 @@ class RowMatch:
         wanted = (ORDER_COLUMN, BUYER_KEY_COLUMN, EMAIL_COLUMNS.get(dataset.name, ""))
         return tuple(column.name for column in dataset if column.name in wanted)
 
+    def can_match(self, dataset: Dataset) -> bool:
+        """Whether any row of a dataset can match.
+
+        Whoever is known by address or pseudonym alone has none in a dataset that names orders only.
+        """
+        names = {column.name for column in dataset}
+        email = EMAIL_COLUMNS.get(dataset.name, "")
+        by_order = bool(self.order_ids) or self.is_order is not None
+        by_key = self.buyer_key is not None or self.is_buyer_key is not None
+        by_email = bool(self.emails) or self.is_buyer is not None
+        return (
+            self.is_all
+            or (by_order and ORDER_COLUMN in names)
+            or (by_key and BUYER_KEY_COLUMN in names)
+            or (by_email and email in names)
+        )
+
     def mask(self, dataset: Dataset, table: pa.Table) -> pa.Array:
         """True for each row that matches; columns that the table lacks are not looked at.
 

@@ -75,8 +75,12 @@ class LakeSearch:
         families: Sequence[RetentionClass] = PERSONAL,
         datasets: Collection[str] = (),
         days: Collection[date] | None = None,
+        clean: set[LakeFile] | None = None,
     ) -> list[Hit]:
         """The living current files of a seller that hold rows that match.
+
+        A file of the lake never changes: its name tells its version, its key and SHA-256 stand in the books. So one
+        that was looked through for the same match need not be looked through again.
 
         Args:
             seller_id: whose.
@@ -84,17 +88,20 @@ class LakeSearch:
             families: in files of which classes to look.
             datasets: in which datasets; all when empty.
             days: in partitions of which days; all when None.
+            clean: files that a search for this very match found nothing in: they are passed over, and those in which
+                this one finds nothing are added.
 
         Raises:
             LakeDamaged: a file is missing or isn't what was written.
         """
         found: list[Hit] = []
+        passed = set() if clean is None else clean
         for dataset in STORED.values():
-            if (datasets and dataset.name not in datasets) or not (match.columns(dataset) or match.is_all):
+            if (datasets and dataset.name not in datasets) or not match.can_match(dataset):
                 continue
             for family in families:
                 if family in dataset.families:
-                    look = partial(self._hits, seller_id, match, dataset, family, days)
+                    look = partial(self._hits, seller_id, match, dataset, family, days, passed)
                     found += self._steadily(look, seller_id)
         return found
 
@@ -146,10 +153,11 @@ class LakeSearch:
         dataset: Dataset,
         family: RetentionClass,
         days: Collection[date] | None,
+        clean: set[LakeFile],
     ) -> list[Hit]:
         with self._control.read() as connection:
             files = select_files(connection, dataset.name, seller_id, days, [family])
-        living = living_files(self._keys, files, self._held_since)
+        living = living_files(self._keys, [file for file in files if file not in clean], self._held_since)
         if not living:
             return []
         schema = dataset.families[family]
@@ -176,6 +184,7 @@ class LakeSearch:
                     if value is not None:
                         named[name][place].add(value)
         by_place = {(file.day, file.expires_on): file for file, _ in living}
+        clean.update(file for place, file in by_place.items() if place not in counts)
         ids, emails = named.values()
         return [
             Hit(by_place[place], rows, frozenset(ids[place]), frozenset(emails[place]))
