@@ -145,7 +145,7 @@ def certify(connection: Connection, clock: Clock, number: int, amounts: Sequence
         }
         for run, files, rows in amounts
     ]
-    values = {name: sa.bindparam(name) for name in facts[0] if name != "run"}
+    values: dict[str, Any] = {name: sa.bindparam(name) for name in facts[0] if name != "run"}
     connection.execute(closing.values(values), facts)
 
 
