@@ -1,39 +1,34 @@
-"""Charts: numbers to pictures, for the HTML report and for Dagster's metadata.
+"""Charts: numbers to pictures for the HTML report.
 
-Belongs here: how a kind of chart looks. Does not belong here: which numbers are shown (`sections.py`), the page around
-them (`page.py`).
+Belongs here: how a kind of chart looks. Does not belong here: which numbers are shown (`sales.py`, `stock.py`, ...),
+how a figure becomes part of the page (`svg.py`), the page around it (`page.py`).
 
-A figure is drawn once in stand-in colours. For the page it becomes an SVG whose colours are CSS variables, so that it
-follows the reader's light or dark mode and prints; as a picture it is a PNG in the light colours. Matplotlib takes
-half a second to load, so this module is imported where a chart is drawn and nowhere else.
+Every kind returns a `Draw`: the same chart is drawn twice, wide for a screen or paper and narrow for a phone, because a
+wide one scaled down to a phone can't be read. Colours are stand-ins for the page's CSS variables. Their hues differ also
+for people who see no red or no green (`tests/report/test_charts.py` works it out), and colour never says anything that
+no label says. Matplotlib takes half a second to load, so this module is imported where a chart is drawn and nowhere else.
 """
 
 from __future__ import annotations
 
-import io
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
-from html import escape
 
-from matplotlib import rc_context
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-# Each stand-in becomes the CSS variable of its name; as PNG it is what it says.
+# Each stand-in becomes the CSS variable of its name; as it stands it is the light mode's colour.
 TEXT, GRID, FIRST, SECOND, THIRD, GOOD, BAD = (
     "#2b2f36",
     "#d7dbe2",
     "#2f6fb7",
-    "#c98a2b",
-    "#6d5fb0",
-    "#2e8b57",
+    "#b8741a",
+    "#8a3a72",
+    "#14808a",
     "#c0473e",
 )
 COLOURS = {
@@ -45,8 +40,12 @@ COLOURS = {
     GOOD: "--good",
     BAD: "--bad",
 }
-SERIES = (FIRST, SECOND, THIRD, GOOD, BAD)
-_WIDTH_IN = 7.4
+SERIES = (FIRST, SECOND, THIRD)
+# Inches at 96 pixels each: the page's column, and a phone's.
+WIDE, NARROW = 7.4, 3.5
+_POINTS = 8
+
+Draw = Callable[[float], Figure]
 
 
 @dataclass(frozen=True)
@@ -64,175 +63,223 @@ class Line:
     is_comparison: bool = False
 
 
-def trend(days: Sequence[date], lines: Sequence[Line], unit: str = "", height_in: float = 2.3) -> Figure:
+@dataclass(frozen=True)
+class Bar:
+    """One horizontal bar.
+
+    Attributes:
+        name: what it is of.
+        value: its length.
+        label: what is written at its end.
+        more: a paler piece that goes on from it, such as stock on its way.
+        is_bad: whether it asks for action; its label says so too.
+    """
+
+    name: str
+    value: float
+    label: str
+    more: float = 0.0
+    is_bad: bool = False
+
+
+def trend(days: Sequence[date], lines: Sequence[Line], unit: str = "") -> Draw:
     """Lines over days, the vertical axis from zero.
 
     Args:
         days: in order.
         lines: what is drawn.
         unit: of the vertical axis, such as a currency.
-        height_in: of the figure, inches.
     """
-    figure, axes = _new(height_in)
-    for line, colour in zip(lines, SERIES, strict=False):
-        values = [float("nan") if value is None else value for value in line.values]
-        style = {"linewidth": 1.0, "linestyle": "--", "alpha": 0.75} if line.is_comparison else {"linewidth": 1.8}
-        axes.plot(_numbers(days), values, color=colour, label=line.label, **style)
-    _date_axis(axes)
-    axes.set_ylim(bottom=0)
-    _value_axis(axes, unit)
-    if len(lines) > 1:
-        _legend(axes)
-    return figure
+
+    def draw(width: float) -> Figure:
+        figure, axes = _new(width, 2.3)
+        for line, colour, dash in zip(lines, SERIES, ("-", "--", ":"), strict=False):
+            values = [float("nan") if value is None else value for value in line.values]
+            # A single day is a point, and no line at all without a mark.
+            mark = {"marker": "o", "markersize": 3} if len(days) < 3 else {}
+            style = {"linewidth": 1.1, "linestyle": dash} if line.is_comparison else {"linewidth": 1.8}
+            axes.plot(_numbers(days), values, color=colour, label=line.label, **style, **mark)
+        _date_axis(axes, few=width < WIDE)
+        axes.set_ylim(bottom=0)
+        _value_axis(axes)
+        if unit:
+            axes.set_ylabel(unit, color=TEXT, fontsize=_POINTS)
+        if len(lines) > 1:
+            _legend(figure, axes, len(lines) if width >= WIDE else 1)
+        return figure
+
+    return draw
 
 
-def bars(names: Sequence[str], values: Sequence[float], unit: str = "", limit: float | None = None) -> Figure:
-    """Horizontal bars, the first on top; those beyond a limit in the colour of a warning.
+def bars(rows: Sequence[Bar], unit: str = "", limit: float | None = None, limit_label: str = "") -> Draw:
+    """Horizontal bars, the first on top, each with its value written at its end.
 
     Args:
-        names: one a bar.
-        values: one a bar.
-        unit: of the values.
+        rows: the bars.
+        unit: of the horizontal axis.
         limit: a line across, such as Amazon's limit of a rate.
+        limit_label: what the line is.
     """
-    figure, axes = _new(0.6 + 0.27 * max(len(names), 1))
-    colours = [BAD if limit is not None and value > limit else FIRST for value in values]
-    axes.barh(range(len(names)), values, color=colours, height=0.66)
-    axes.set_yticks(range(len(names)), [_short(name) for name in names])
-    axes.invert_yaxis()
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value)))
-    axes.xaxis.set_major_locator(MaxNLocator(5))
-    axes.set_xlabel(unit, color=TEXT, fontsize=8)
-    if limit is not None:
-        axes.axvline(limit, color=BAD, linewidth=1, linestyle="--")
-    axes.grid(axis="x", color=GRID, linewidth=0.6)
-    return figure
+
+    def draw(width: float) -> Figure:
+        figure, axes = _new(width, 0.62 + 0.27 * max(len(rows), 1))
+        for place, row in enumerate(rows):
+            colour = BAD if row.is_bad else FIRST
+            axes.barh(place, row.value, color=colour, height=0.66)
+            if row.more > 0:
+                axes.barh(place, row.more, left=row.value, color=colour, alpha=0.35, height=0.66)
+        ends = [max(row.value + row.more, 0.0) for row in rows]
+        _labels(axes, width, ends, [row.label for row in rows], limit or 0.0)
+        axes.set_yticks(range(len(rows)), [_short(row.name, 34 if width >= WIDE else 19) for row in rows])
+        axes.invert_yaxis()
+        _length_axis(axes, unit, few=width < WIDE)
+        if limit is not None:
+            axes.axvline(limit, color=TEXT, linewidth=1.2, linestyle="--", label=limit_label)
+            _legend(figure, axes, 1)
+        return figure
+
+    return draw
 
 
-def columns(names: Sequence[str], series: Sequence[Line], unit: str = "", height_in: float = 2.3) -> Figure:
-    """Upright columns stacked on each other, a stack for each name."""
-    figure, axes = _new(height_in)
-    bottom = [0.0] * len(names)
-    for line, colour in zip(series, SERIES, strict=False):
-        values = [value or 0.0 for value in line.values]
-        axes.bar(range(len(names)), values, bottom=bottom, color=colour, width=0.66, label=line.label)
-        bottom = [low + value for low, value in zip(bottom, values, strict=True)]
-    axes.set_xticks(range(len(names)), [_short(name) for name in names])
-    _value_axis(axes, unit)
-    if len(series) > 1:
-        _legend(axes)
-    return figure
-
-
-def waterfall(steps: Sequence[tuple[str, float]], total: str, unit: str = "") -> Figure:
+def waterfall(steps: Sequence[tuple[str, float]], total: str, unit: str = "") -> Draw:
     """From the first step, a starting amount, over additions and deductions to what remains.
+
+    It falls from top to bottom, so that names and amounts have room on a phone too.
 
     Args:
         steps: name and amount; deductions are negative.
-        total: name of the last column, the sum of all steps.
+        total: name of the last bar, the sum of all steps.
         unit: of the amounts.
     """
-    figure, axes = _new(2.6)
-    level = 0.0
-    for place, (_, amount) in enumerate(steps):
-        colour = FIRST if place == 0 else GOOD if amount >= 0 else BAD
-        axes.bar(place, amount, bottom=level, color=colour, width=0.66)
-        level += amount
-    axes.bar(len(steps), level, color=FIRST if level >= 0 else BAD, width=0.66)
-    axes.axhline(0, color=TEXT, linewidth=0.8)
-    axes.set_xticks(range(len(steps) + 1), [_short(name, 16) for name, _ in steps] + [total])
-    _value_axis(axes, unit)
-    return figure
+
+    def draw(width: float) -> Figure:
+        figure, axes = _new(width, 0.62 + 0.3 * (len(steps) + 1))
+        level, ends = 0.0, []
+        for place, (_, amount) in enumerate(steps):
+            colour = FIRST if place == 0 else GOOD if amount >= 0 else BAD
+            axes.barh(place, amount, left=level, color=colour, height=0.66)
+            ends.append(max(level, level + amount, 0.0))
+            level += amount
+            # Carries the eye to where the next step begins.
+            axes.plot([level, level], [place - 0.33, place + 1.33], color=TEXT, linewidth=0.6)
+        axes.barh(len(steps), level, color=FIRST if level >= 0 else BAD, height=0.66)
+        names = [*(name for name, _ in steps), total]
+        amounts = [
+            _amount(steps[0][1]),
+            *(f"{_amount(amount, signed=True)}" for _, amount in steps[1:]),
+            _amount(level),
+        ]
+        _labels(axes, width, [*ends, max(level, 0.0)], amounts, 0.0)
+        axes.axvline(0, color=TEXT, linewidth=0.8)
+        axes.set_yticks(range(len(names)), [_short(name, 34 if width >= WIDE else 22) for name in names])
+        axes.invert_yaxis()
+        _length_axis(axes, unit, few=width < WIDE)
+        return figure
+
+    return draw
 
 
-def heat_map(rows: Sequence[str], names: Sequence[str], shares: Sequence[Sequence[float | None]]) -> Figure:
-    """A grid of shares from 0 to 1, each written in its cell; None stays empty."""
-    figure, axes = _new(0.7 + 0.28 * max(len(rows), 1))
-    for y, line in enumerate(shares):
-        for x, share in enumerate(line):
-            if share is None:
-                continue
-            axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, color=FIRST, alpha=0.08 + 0.8 * min(share, 1.0), lw=0))
-            axes.text(x, y, f"{share:.0%}", ha="center", va="center", color=TEXT, fontsize=7)
-    axes.set_xlim(-0.5, max(len(names), 1) - 0.5)
-    axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
-    axes.set_xticks(range(len(names)), names)
-    axes.set_yticks(range(len(rows)), rows)
-    axes.tick_params(length=0)
-    return figure
-
-
-def as_svg(figure: Figure, title: str) -> str:
-    """A figure for a page: an `<svg>` element with its title, its colours CSS variables.
+def heat_map(rows: Sequence[str], names: Sequence[str], cells: Sequence[Sequence[float | str | None]]) -> Draw:
+    """A grid of shares from 0 to 1, each written in its cell and darker the larger it is.
 
     Args:
-        figure: from one of this module's functions.
-        title: what it shows, for screen readers; also keeps the identifiers of several figures apart.
+        rows: names of the rows.
+        names: names of the columns.
+        cells: by row; words are written without colour, None stays empty.
     """
-    file = io.StringIO()
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": title}):
-        FigureCanvasSVG(figure).print_svg(file, metadata={"Date": None, "Creator": None})  # type: ignore[no-untyped-call]
-    text = file.getvalue()
-    text = text[text.index("<svg") :]
-    for colour, variable in COLOURS.items():
-        text = text.replace(colour, f"var({variable})")
-    # The page sets its own width; the view box keeps the proportions.
-    opening, rest = text.split(">", 1)
-    opening = re.sub(r' (width|height)="[^"]*"', "", opening) + f' role="img" aria-label="{escape(title)}"'
-    return opening + ">" + re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL)
+    largest = max((cell for line in cells for cell in line if isinstance(cell, float)), default=0.0) or 1.0
+
+    def draw(width: float) -> Figure:
+        figure, axes = _new(width, 0.7 + 0.28 * max(len(rows), 1))
+        for y, line in enumerate(cells):
+            for x, cell in enumerate(line):
+                if isinstance(cell, float):
+                    # Never so dark that the number in it can't be read.
+                    shade = 0.06 + 0.44 * cell / largest
+                    axes.add_patch(Rectangle((x - 0.48, y - 0.46), 0.96, 0.92, color=FIRST, alpha=shade, lw=0))
+                if cell is not None:
+                    text = cell if isinstance(cell, str) else f"{cell:.1%}" if cell < 0.1 else f"{cell:.0%}"
+                    axes.text(x, y, text, ha="center", va="center", color=TEXT, fontsize=_POINTS - 1)
+        axes.set_xlim(-0.5, max(len(names), 1) - 0.5)
+        axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
+        axes.set_xticks(range(len(names)), names)
+        axes.set_yticks(range(len(rows)), rows)
+        axes.tick_params(length=0)
+        axes.spines["bottom"].set_visible(False)
+        return figure
+
+    return draw
 
 
-def as_png(figure: Figure) -> bytes:
-    """A figure as a PNG in the light colours, some 20 kB."""
-    file = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(file, metadata={"Software": None})  # type: ignore[no-untyped-call]
-    return file.getvalue()
-
-
-def _new(height_in: float) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(_WIDTH_IN, height_in), dpi=96, layout="constrained")
+def _new(width_in: float, height_in: float) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(width_in, height_in), dpi=96, layout="constrained")
     figure.patch.set_alpha(0)
     axes = figure.subplots()
     axes.patch.set_alpha(0)
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(GRID)
-    axes.tick_params(colors=TEXT, labelsize=8, length=3, color=GRID)
+    axes.tick_params(length=3, color=GRID, labelcolor=TEXT, labelsize=_POINTS)
     axes.set_axisbelow(True)
     return figure, axes
 
 
-def _date_axis(axes: Axes) -> None:
-    locator = AutoDateLocator(maxticks=9)  # type: ignore[no-untyped-call]
+def _labels(axes: Axes, width_in: float, ends: Sequence[float], texts: Sequence[str], least: float) -> None:
+    """Write texts behind the ends of horizontal bars, and make room for them."""
+    left = min(0.0, axes.get_xlim()[0])
+    longest = max([*ends, least, 0.0])
+    span = (longest - left) or 1.0
+    # A letter is some 0.6 of its size wide; the names to the left take about a third of the figure.
+    share = max(map(len, texts), default=0) * 0.62 * _POINTS / 72 / (width_in * 0.66)
+    room = min(share, 0.6)
+    axes.set_xlim(left, left + span / (1 - room) + 0.02 * span)
+    for place, (end, text) in enumerate(zip(ends, texts, strict=True)):
+        axes.annotate(
+            text, (end, place), (4, 0), textcoords="offset points", va="center", color=TEXT, fontsize=_POINTS - 0.5
+        )
+
+
+def _date_axis(axes: Axes, *, few: bool) -> None:
+    locator = AutoDateLocator(maxticks=4 if few else 9)  # type: ignore[no-untyped-call]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
     axes.xaxis.axis_date()
-    axes.xaxis.get_offset_text().set(fontsize=8, color=TEXT)
+    axes.xaxis.get_offset_text().set(fontsize=_POINTS, color=TEXT)
     axes.margins(x=0.01)
 
 
-def _value_axis(axes: Axes, unit: str) -> None:
+def _value_axis(axes: Axes) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value)))
-    axes.set_ylabel(unit, color=TEXT, fontsize=8)
     axes.grid(axis="y", color=GRID, linewidth=0.6)
 
 
-def _legend(axes: Axes) -> None:
-    axes.legend(loc="upper left", bbox_to_anchor=(0, 1.16), ncols=4, frameon=False, fontsize=8, labelcolor=TEXT)
+def _length_axis(axes: Axes, unit: str, *, few: bool) -> None:
+    axes.xaxis.set_major_locator(MaxNLocator(3 if few else 6))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value)))
+    axes.set_xlabel(unit, color=TEXT, fontsize=_POINTS)
+    axes.grid(axis="x", color=GRID, linewidth=0.6)
+
+
+def _legend(figure: Figure, axes: Axes, columns: int) -> None:
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(
+        handles, labels, loc="outside upper left", ncols=columns, frameon=False, fontsize=_POINTS, labelcolor=TEXT
+    )
 
 
 def _numbers(days: Sequence[date]) -> list[float]:
     return [float(day.toordinal() - date(1970, 1, 1).toordinal()) for day in days]
 
 
-def _amount(value: float) -> str:
+def _amount(value: float, *, signed: bool = False) -> str:
+    sign = "+" if signed and value > 0 else ""
     for size, letter in ((1e9, "bn"), (1e6, "M"), (1e4, "k")):
         if abs(value) >= size:
             scaled = value / (1e3 if letter == "k" else size)
-            return f"{scaled:,.1f}".rstrip("0").rstrip(".") + f" {letter}"
-    return f"{value:,.2f}".rstrip("0").rstrip(".") if value else "0"
+            return sign + f"{scaled:,.1f}".removesuffix(".0") + f" {letter}"
+    return sign + f"{value:,.2f}".rstrip("0").rstrip(".") if value else "0"
 
 
-def _short(text: str, length: int = 34) -> str:
+def _short(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1].rstrip() + "…"

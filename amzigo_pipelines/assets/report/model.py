@@ -1,6 +1,6 @@
 """What a report is made of: sections of charts and tables, and the marts that they read.
 
-Belongs here: the parts. Does not belong here: which there are (`sales.py`, `stock.py`, `account.py`) and how they
+Belongs here: the parts. Does not belong here: which there are (`sales.py`, `profit.py`, `stock.py`, ...) and how they
 become a page (`page.py`).
 """
 
@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
+
+from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 
 if TYPE_CHECKING:
     import duckdb
@@ -28,10 +30,12 @@ class Table:
     Attributes:
         columns: their headings.
         rows: cells as they are shown; numbers stand to the right.
+        is_folded: whether it only repeats a chart's values, and is opened by a click.
     """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    is_folded: bool = False
 
     def is_number(self, place: int) -> bool:
         """Whether all cells of a column are numbers, or dashes for what is not known."""
@@ -44,14 +48,16 @@ class Block:
 
     Attributes:
         heading: what it shows, with marketplace and currency where there are several.
-        svg: a chart; empty for none.
-        table: a table; None for none.
+        says: one sentence: what is seen, and what it means in money or stock.
+        chart: as markup of the page; empty for none.
+        tables: the values.
         note: how it is to be read.
     """
 
     heading: str
-    svg: str = ""
-    table: Table | None = None
+    says: str
+    chart: str = ""
+    tables: Sequence[Table] = ()
     note: str = ""
 
 
@@ -63,13 +69,13 @@ class Section:
         title: of the section.
         lead: what it answers and how the numbers are meant.
         blocks: what there is to look at.
-        missing: why there is nothing; empty otherwise.
+        missing: why there is nothing to look at, or what the blocks lack and why; sentences without their full stop.
     """
 
     title: str
     lead: str
     blocks: Sequence[Block] = field(default_factory=tuple)
-    missing: str = ""
+    missing: Sequence[str] = field(default_factory=tuple)
 
 
 class Marts:
@@ -81,6 +87,9 @@ class Marts:
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
         self._connection = connection
+        self._minor_digits = dict(
+            connection.execute("SELECT currency, minor_digits FROM staging.currencies").fetchall()
+        )
 
     def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
         """The rows of a query with `?` for values."""
@@ -88,15 +97,36 @@ class Marts:
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
+    def why(self, mart: str, *columns: str) -> list[str]:
+        """Why columns of a mart are null for lack of a dataset, all of the mart's when none is named; empty if none is."""
+        told = self.rows(
+            "SELECT column_name, reason FROM mart_notes WHERE mart = ? ORDER BY missing_dataset, column_name", mart
+        )
+        return list(dict.fromkeys(row["reason"] for row in told if not columns or row["column_name"] in columns))
 
-def money(value: Decimal | float | None) -> str:
-    """An amount without its currency, which stands beside it."""
-    return NOTHING if value is None else f"{value:,.2f}"
+    def money(self, value: Decimal | float | None, currency: str) -> str:
+        """An amount with the decimals of its currency, which stands beside it."""
+        return NOTHING if value is None else f"{value:,.{self._minor_digits.get(currency, 2)}f}"
+
+    def price(self, value: Decimal | float | None, currency: str) -> str:
+        """An amount with its currency, for sentences."""
+        return f"{self.money(value, currency)} {currency}"
+
+
+def country(marketplace_id: str) -> str:
+    """How a marketplace is called: its country's code, or what the marts call it."""
+    known = MARKETPLACES.get(marketplace_id)
+    return known.country if known else marketplace_id.strip("()")
 
 
 def count(value: float | Decimal | None) -> str:
     """A number of things."""
     return NOTHING if value is None else f"{value:,.0f}"
+
+
+def things(value: float | Decimal, one: str, many: str = "") -> str:
+    """A number of things with their name: 1 unit, 2 units."""
+    return f"{value:,.0f} {one if round(value) == 1 else many or one + 's'}"
 
 
 def rate(value: float | Decimal | None, digits: int = 1) -> str:
@@ -107,3 +137,11 @@ def rate(value: float | Decimal | None, digits: int = 1) -> str:
 def one_decimal(value: float | Decimal | None) -> str:
     """A number with one decimal."""
     return NOTHING if value is None else f"{value:,.1f}"
+
+
+def change(new: float | Decimal, old: float | Decimal | None) -> str:
+    """How much more or less something became, for sentences; empty where there is nothing to compare with."""
+    if not old:
+        return ""
+    ratio = float(new) / float(old) - 1
+    return f"{abs(ratio):.1%} {'more' if ratio >= 0 else 'less'}"

@@ -18,9 +18,20 @@ if TYPE_CHECKING:
 
 def report_sections() -> list[Callable[[Marts], Section]]:
     """All sections in reading order. Imported here, because Matplotlib takes its time to load."""
-    from amzigo_pipelines.assets.report import sales, stock
+    from amzigo_pipelines.assets.report import account, buyers, profit, returns, sales, stock, traffic
 
-    return [sales.sales_trend, sales.top_products, stock.cover]
+    return [
+        sales.sales_trend,
+        sales.top_products,
+        profit.waterfall_of_profit,
+        traffic.funnel,
+        stock.cover,
+        stock.reorder,
+        stock.ageing,
+        returns.returns,
+        buyers.cohorts,
+        account.health,
+    ]
 
 
 def make_report(connection: duckdb.DuckDBPyConnection, seller: str, published_at: datetime) -> str:
