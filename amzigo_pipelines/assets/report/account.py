@@ -1,15 +1,23 @@
 """The report's section about the account's health: its rates against Amazon's limits.
 
-Belongs here: which numbers of `account_health` are shown. Does not belong here: what they mean (`marts/account_health.sql`).
+Belongs here: which numbers of `account_health` are shown. Does not belong here: what they mean
+(`marts/account_health.sql`).
 """
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import Any
-
 from amzigo_pipelines.assets.report.charts import Bar, bars
-from amzigo_pipelines.assets.report.model import NOTHING, Block, Marts, Section, Table, country, rate
+from amzigo_pipelines.assets.report.model import (
+    NOTHING,
+    Block,
+    Marts,
+    Row,
+    Section,
+    Table,
+    by_marketplace,
+    country,
+    rate,
+)
 from amzigo_pipelines.assets.report.svg import for_page
 
 NAMES = {
@@ -31,25 +39,21 @@ def health(marts: Marts) -> Section:
         """
         SELECT * FROM account_health
         QUALIFY day = MAX(day) OVER (PARTITION BY marketplace_id)
-        ORDER BY marketplace_id, metric
+        ORDER BY metric
         """
     )
     title = "Account health"
     lead = (
-        "Each rate as a share of what Amazon's limit allows: at 100 % the limit is reached. Where the limit is the least "
-        "that is asked (tracking, delivery), it is what is missing to 100 % that counts."
+        "Each rate as a share of what Amazon's limit allows: at 100 % the limit is reached. Where the limit is the "
+        "least that is asked (tracking, delivery), it is what is missing to 100 % that counts."
     )
     if not rows:
         missing = marts.why("account_health") or ["no report of seller performance has been extracted"]
         return Section(title, lead, missing=missing)
-    return Section(
-        title,
-        lead,
-        [_block(marketplace_id, list(own)) for marketplace_id, own in groupby(rows, lambda row: row["marketplace_id"])],
-    )
+    return Section(title, lead, [_block(marketplace_id, own) for marketplace_id, _, own in by_marketplace(rows)])
 
 
-def used(row: dict[str, Any]) -> float | None:
+def used(row: Row) -> float | None:
     """How much of the limit's room a rate uses, in percent; None where either is not told."""
     if row["rate"] is None or row["rate_limit"] is None:
         return None
@@ -61,7 +65,7 @@ def used(row: dict[str, Any]) -> float | None:
     return 100 * bad / allowed
 
 
-def _block(marketplace_id: str, rows: list[dict[str, Any]]) -> Block:
+def _block(marketplace_id: str, rows: list[Row]) -> Block:
     name, newest = country(marketplace_id), rows[0]
     known = sorted(((row, share) for row in rows if (share := used(row)) is not None), key=lambda one: -one[1])
     over = [row for row, _ in known if row["is_within_limit"] is False]
@@ -99,8 +103,9 @@ def _block(marketplace_id: str, rows: list[dict[str, Any]]) -> Block:
     columns = ["rate", "now", "limit", "a week before", "change", "Amazon's verdict"]
     chart = bars(chart_rows, "% of what the limit allows", 100.0, "Amazon's limit")
     markup = for_page(chart, f"Rates against Amazon's limits, {name}", says) if chart_rows else ""
-    return Block(name, f"{says}.", markup, [Table(columns, cells)])
+    note = f"Bars end at {LONGEST:.0f} %." if any(share > LONGEST for _, share in known) else ""
+    return Block(name, f"{says}.", markup, [Table(columns, cells)], note)
 
 
-def _name(row: dict[str, Any]) -> str:
+def _name(row: Row) -> str:
     return NAMES.get(row["metric"], str(row["metric"]).replace("_", " "))

@@ -7,11 +7,20 @@ hidden because too few buyers are behind them (`marts/buyer_cohorts.sql`).
 from __future__ import annotations
 
 from datetime import date
-from itertools import groupby
-from typing import Any
 
 from amzigo_pipelines.assets.report.charts import heat_map
-from amzigo_pipelines.assets.report.model import NOTHING, Block, Marts, Section, Table, count, country, rate
+from amzigo_pipelines.assets.report.model import (
+    NOTHING,
+    Block,
+    Marts,
+    Row,
+    Section,
+    Table,
+    by_marketplace,
+    count,
+    country,
+    rate,
+)
 from amzigo_pipelines.assets.report.svg import for_page
 
 COHORTS, MONTHS_LATER = 12, 6
@@ -27,7 +36,7 @@ def cohorts(marts: Marts) -> Section:
         SELECT marketplace_id, first_month, months_later, buyers, active_buyers, retention, is_hidden, coverage,
             DATE_DIFF('month', first_month, MAX(first_month) OVER ()) AS age
         FROM buyer_cohorts
-        ORDER BY marketplace_id, first_month, months_later
+        ORDER BY first_month, months_later
         """
     )
     title = "Buyers who come back"
@@ -36,25 +45,23 @@ def cohorts(marts: Marts) -> Section:
         "buyers that Amazon lets us tell apart, by a pseudonym; cells of fewer than 5 buyers are not shown."
     )
     if not rows:
-        missing = [
-            "Amazon gave no order with which buyers could be told apart (mostly merchant-fulfilled ones have it)"
-        ]
+        missing = ["Amazon gave no order by which buyers can be told apart; mostly merchant-fulfilled ones have it"]
         return Section(title, lead, missing=missing)
     blocks, missing = [], []
-    for marketplace_id, group in groupby(rows, key=lambda row: row["marketplace_id"]):
-        own = list(group)
+    for marketplace_id, _, own in by_marketplace(rows):
+        name = country(marketplace_id)
         if own[0]["age"] < 1:
             missing.append(
-                f"{country(marketplace_id)}: no month after the first one of {own[0]['first_month']:%Y-%m} yet"
+                f"{name}, for buyers first ordered in {own[0]['first_month']:%Y-%m} and no later month is there"
             )
         elif all(row["is_hidden"] for row in own):
-            missing.append(f"{country(marketplace_id)}: fewer than 5 buyers in every month")
+            missing.append(f"{name}, for it has fewer than 5 buyers in every month")
         else:
-            blocks.append(_block(country(marketplace_id), own))
+            blocks.append(_block(name, own))
     return Section(title, lead, blocks, missing)
 
 
-def _block(name: str, rows: list[dict[str, Any]]) -> Block:
+def _block(name: str, rows: list[Row]) -> Block:
     found = {(row["first_month"], row["months_later"]): row for row in rows}
     firsts = sorted({row["first_month"] for row in rows})[-COHORTS:]
     ages = {row["first_month"]: row["age"] for row in rows}
@@ -83,7 +90,7 @@ def _block(name: str, rows: list[dict[str, Any]]) -> Block:
     return Block(name, f"{says}.", markup, [Table(columns, values, is_folded=True)], note)
 
 
-def _cell(found: dict[tuple[date, int], dict[str, Any]], first: date, months: int, age: int) -> Cell:
+def _cell(found: dict[tuple[date, int], Row], first: date, months: int, age: int) -> Cell:
     if months > age:
         return None
     row = found.get((first, months))
@@ -94,7 +101,7 @@ def _cell(found: dict[tuple[date, int], dict[str, Any]], first: date, months: in
     return HIDDEN if row["is_hidden"] else float(row["retention"])
 
 
-def _buyers(found: dict[tuple[date, int], dict[str, Any]], first: date) -> str:
+def _buyers(found: dict[tuple[date, int], Row], first: date) -> str:
     row = found.get((first, 0))
     return HIDDEN if row is None or row["is_hidden"] else count(row["buyers"])
 

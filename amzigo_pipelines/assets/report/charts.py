@@ -4,25 +4,25 @@ Belongs here: how a kind of chart looks. Does not belong here: which numbers are
 how a figure becomes part of the page (`svg.py`), the page around it (`page.py`).
 
 Every kind returns a `Draw`: the same chart is drawn twice, wide for a screen or paper and narrow for a phone, because a
-wide one scaled down to a phone can't be read. Colours are stand-ins for the page's CSS variables. Their hues differ also
-for people who see no red or no green (`tests/report/test_charts.py` works it out), and colour never says anything that
-no label says. Matplotlib takes half a second to load, so this module is imported where a chart is drawn and nowhere else.
+wide one scaled down to a phone can't be read. Colours are stand-ins for the page's CSS variables. They differ also for
+people who see no red or no green (`tests/report/test_charts.py` works it out), and colour never says anything that no
+label says. Matplotlib takes half a second to load, so this is imported where a chart is drawn and nowhere else.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from matplotlib.axes import Axes
-from matplotlib.dates import AutoDateLocator, ConciseDateFormatter
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 # Each stand-in becomes the CSS variable of its name; as it stands it is the light mode's colour.
-TEXT, GRID, FIRST, SECOND, THIRD, GOOD, BAD = (
+PAGE, TEXT, GRID, FIRST, SECOND, THIRD, GOOD, BAD = (
+    "#ffffff",
     "#2b2f36",
     "#d7dbe2",
     "#2f6fb7",
@@ -32,6 +32,7 @@ TEXT, GRID, FIRST, SECOND, THIRD, GOOD, BAD = (
     "#c0473e",
 )
 COLOURS = {
+    PAGE: "--page",
     TEXT: "--text",
     GRID: "--grid",
     FIRST: "--first",
@@ -44,6 +45,7 @@ SERIES = (FIRST, SECOND, THIRD)
 # Inches at 96 pixels each: the page's column, and a phone's.
 WIDE, NARROW = 7.4, 3.5
 _POINTS = 8
+_EPOCH = date(1970, 1, 1)
 
 Draw = Callable[[float], Figure]
 
@@ -96,11 +98,18 @@ def trend(days: Sequence[date], lines: Sequence[Line], unit: str = "") -> Draw:
         for line, colour, dash in zip(lines, SERIES, ("-", "--", ":"), strict=False):
             values = [float("nan") if value is None else value for value in line.values]
             # A single day is a point, and no line at all without a mark.
-            mark = {"marker": "o", "markersize": 3} if len(days) < 3 else {}
-            style = {"linewidth": 1.1, "linestyle": dash} if line.is_comparison else {"linewidth": 1.8}
-            axes.plot(_numbers(days), values, color=colour, label=line.label, **style, **mark)
+            axes.plot(
+                _numbers(days),
+                values,
+                color=colour,
+                label=line.label,
+                linewidth=1.1 if line.is_comparison else 1.8,
+                linestyle=dash if line.is_comparison else "-",
+                marker="o" if len(days) < 3 else "",
+                markersize=3,
+            )
         _date_axis(axes, few=width < WIDE)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.06 * (max((v for line in lines for v in line.values if v is not None), default=0.0) or 1.0))
         _value_axis(axes)
         if unit:
             axes.set_ylabel(unit, color=TEXT, fontsize=_POINTS)
@@ -141,7 +150,9 @@ def bars(rows: Sequence[Bar], unit: str = "", limit: float | None = None, limit_
     return draw
 
 
-def waterfall(steps: Sequence[tuple[str, float]], total: str, unit: str = "") -> Draw:
+def waterfall(
+    steps: Sequence[tuple[str, float]], total: str, label: Callable[[float], str] = str, unit: str = ""
+) -> Draw:
     """From the first step, a starting amount, over additions and deductions to what remains.
 
     It falls from top to bottom, so that names and amounts have room on a phone too.
@@ -149,6 +160,7 @@ def waterfall(steps: Sequence[tuple[str, float]], total: str, unit: str = "") ->
     Args:
         steps: name and amount; deductions are negative.
         total: name of the last bar, the sum of all steps.
+        label: how an amount is written.
         unit: of the amounts.
     """
 
@@ -164,11 +176,9 @@ def waterfall(steps: Sequence[tuple[str, float]], total: str, unit: str = "") ->
             axes.plot([level, level], [place - 0.33, place + 1.33], color=TEXT, linewidth=0.6)
         axes.barh(len(steps), level, color=FIRST if level >= 0 else BAD, height=0.66)
         names = [*(name for name, _ in steps), total]
-        amounts = [
-            _amount(steps[0][1]),
-            *(f"{_amount(amount, signed=True)}" for _, amount in steps[1:]),
-            _amount(level),
-        ]
+        amounts = [label(amount) for _, amount in steps] + [label(level)]
+        for place, (_, amount) in enumerate(steps):
+            amounts[place] = "+" + amounts[place] if place and amount > 0 else amounts[place]
         _labels(axes, width, [*ends, max(level, 0.0)], amounts, 0.0)
         axes.axvline(0, color=TEXT, linewidth=0.8)
         axes.set_yticks(range(len(names)), [_short(name, 34 if width >= WIDE else 22) for name in names])
@@ -235,28 +245,34 @@ def _labels(axes: Axes, width_in: float, ends: Sequence[float], texts: Sequence[
     axes.set_xlim(left, left + span / (1 - room) + 0.02 * span)
     for place, (end, text) in enumerate(zip(ends, texts, strict=True)):
         axes.annotate(
-            text, (end, place), (4, 0), textcoords="offset points", va="center", color=TEXT, fontsize=_POINTS - 0.5
+            text,
+            (end, place),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            color=TEXT,
+            fontsize=_POINTS - 0.5,
+            # In front of lines of the grid or a limit.
+            bbox={"facecolor": PAGE, "edgecolor": "none", "pad": 0.8},
+            zorder=5,
         )
 
 
 def _date_axis(axes: Axes, *, few: bool) -> None:
-    locator = AutoDateLocator(maxticks=4 if few else 9)  # type: ignore[no-untyped-call]
-    axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))  # type: ignore[no-untyped-call]
-    axes.xaxis.axis_date()
-    axes.xaxis.get_offset_text().set(fontsize=_POINTS, color=TEXT)
+    axes.xaxis.set_major_locator(MaxNLocator(3 if few else 8, integer=True))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{_EPOCH + timedelta(days=round(value)):%-d %b}"))
     axes.margins(x=0.01)
 
 
 def _value_axis(axes: Axes) -> None:
     axes.yaxis.set_major_locator(MaxNLocator(5))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value)))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value, axes.get_ylim())))
     axes.grid(axis="y", color=GRID, linewidth=0.6)
 
 
 def _length_axis(axes: Axes, unit: str, *, few: bool) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(3 if few else 6))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value)))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: _amount(value, axes.get_xlim())))
     axes.set_xlabel(unit, color=TEXT, fontsize=_POINTS)
     axes.grid(axis="x", color=GRID, linewidth=0.6)
 
@@ -269,16 +285,16 @@ def _legend(figure: Figure, axes: Axes, columns: int) -> None:
 
 
 def _numbers(days: Sequence[date]) -> list[float]:
-    return [float(day.toordinal() - date(1970, 1, 1).toordinal()) for day in days]
+    return [float((day - _EPOCH).days) for day in days]
 
 
-def _amount(value: float, *, signed: bool = False) -> str:
-    sign = "+" if signed and value > 0 else ""
-    for size, letter in ((1e9, "bn"), (1e6, "M"), (1e4, "k")):
-        if abs(value) >= size:
-            scaled = value / (1e3 if letter == "k" else size)
-            return sign + f"{scaled:,.1f}".removesuffix(".0") + f" {letter}"
-    return sign + f"{value:,.2f}".rstrip("0").rstrip(".") if value else "0"
+def _amount(value: float, bounds: tuple[float, float]) -> str:
+    """A tick's number; all of an axis are in the same size."""
+    longest = max(map(abs, bounds))
+    size, letter = next(
+        ((s, " " + c) for s, c in ((1e9, "bn"), (1e6, "M"), (1e3, "k")) if longest >= 10 * s), (1.0, "")
+    )
+    return f"{value / size:,.2f}".rstrip("0").rstrip(".") + letter if value else "0"
 
 
 def _short(text: str, length: int) -> str:

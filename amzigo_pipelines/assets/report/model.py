@@ -7,7 +7,7 @@ become a page (`page.py`).
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import duckdb
 
 
+Row = dict[str, Any]
 # Where nothing is known.
 NOTHING = "-"
 _NUMBER = re.compile(r"-|-?[\d,]+(\.\d+)?%?")
@@ -91,14 +92,14 @@ class Marts:
             connection.execute("SELECT currency, minor_digits FROM staging.currencies").fetchall()
         )
 
-    def rows(self, sql: str, *values: object) -> list[dict[str, Any]]:
+    def rows(self, sql: str, *values: object) -> list[Row]:
         """The rows of a query with `?` for values."""
         cursor = self._connection.execute(sql, list(values))
         names = [column[0] for column in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
     def why(self, mart: str, *columns: str) -> list[str]:
-        """Why columns of a mart are null for lack of a dataset, all of the mart's when none is named; empty if none is."""
+        """Why columns of a mart, or any of it when none is named, are null for lack of a dataset; empty if none is."""
         told = self.rows(
             "SELECT column_name, reason FROM mart_notes WHERE mart = ? ORDER BY missing_dataset, column_name", mart
         )
@@ -117,6 +118,20 @@ def country(marketplace_id: str) -> str:
     """How a marketplace is called: its country's code, or what the marts call it."""
     known = MARKETPLACES.get(marketplace_id)
     return known.country if known else marketplace_id.strip("()")
+
+
+def by_marketplace(rows: Iterable[Row]) -> list[tuple[str, str, list[Row]]]:
+    """Rows by marketplace, and by currency where they have one, in the order of the countries' codes.
+
+    Returns:
+        Marketplace id, currency (empty where there is none), and their rows in the order they came; what concerns the
+        account as a whole comes last.
+    """
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row["marketplace_id"], row.get("currency", "")), []).append(row)
+    order = sorted(found, key=lambda key: (key[0].startswith("("), country(key[0]), key[1]))
+    return [(*key, found[key]) for key in order]
 
 
 def count(value: float | Decimal | None) -> str:

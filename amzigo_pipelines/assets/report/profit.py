@@ -6,11 +6,21 @@ Belongs here: which numbers of `profit_by_sku` are shown, and what they lack. Do
 
 from __future__ import annotations
 
-from itertools import groupby
 from typing import Any
 
 from amzigo_pipelines.assets.report.charts import waterfall
-from amzigo_pipelines.assets.report.model import NOTHING, Block, Marts, Section, Table, country, rate, things
+from amzigo_pipelines.assets.report.model import (
+    NOTHING,
+    Block,
+    Marts,
+    Row,
+    Section,
+    Table,
+    by_marketplace,
+    country,
+    rate,
+    things,
+)
 from amzigo_pipelines.assets.report.svg import for_page
 
 # Name in the chart, column of the mart, and whether it is taken off.
@@ -43,13 +53,12 @@ def waterfall_of_profit(marts: Marts) -> Section:
             SUM(net_sales) AS net_sales, ANY_VALUE(first_day) AS first_day, ANY_VALUE(last_day) AS last_day,
             ANY_VALUE(days) AS days, COALESCE(MAX(ad_days_missing), 0) AS ad_days_missing,
             COUNT(*) FILTER (sku <> '(unallocated)' AND net_units <> 0) AS skus,
-            COUNT(*) FILTER (sku <> '(unallocated)' AND net_units <> 0 AND unit_cost IS NULL) AS skus_without_cost,
-            SUM(net_sales) FILTER (sku <> '(unallocated)' AND net_units <> 0 AND unit_cost IS NULL) AS sales_without_cost
+            COUNT(*) FILTER (sku <> '(unallocated)' AND net_units <> 0 AND unit_cost IS NULL) AS skus_without_cost
         FROM profit_by_sku
         LEFT JOIN booked USING (month, marketplace_id, currency)
         WHERE profit_by_sku.month > (SELECT MAX(month) FROM profit_by_sku) - INTERVAL ({MONTHS}) MONTH
         GROUP BY profit_by_sku.month, profit_by_sku.marketplace_id, profit_by_sku.currency
-        ORDER BY profit_by_sku.marketplace_id = '(account)', marketplace_id, currency, month
+        ORDER BY month
         """
     )
     title = "Profit"
@@ -59,15 +68,13 @@ def waterfall_of_profit(marts: Marts) -> Section:
     )
     if not rows:
         return Section(title, lead, missing=marts.why("profit_by_sku", "net_sales") or ["nothing was booked yet"])
-    blocks = []
-    for (marketplace_id, currency), group in groupby(rows, key=lambda row: (row["marketplace_id"], row["currency"])):
-        blocks.append(_block(marts, marketplace_id, currency, list(group)))
-    missing = [f"no advertising: {reason}" for reason in marts.why("profit_by_sku", "ad_spend")]
-    missing += [f"no product cost: {reason}" for reason in marts.why("profit_by_sku", "unit_cost")]
+    blocks = [_block(marts, marketplace_id, currency, own) for marketplace_id, currency, own in by_marketplace(rows)]
+    missing = [f"advertising, for {reason}" for reason in marts.why("profit_by_sku", "ad_spend")]
+    missing += [f"product cost, for {reason}" for reason in marts.why("profit_by_sku", "unit_cost")]
     return Section(title, lead, blocks, missing)
 
 
-def _block(marts: Marts, marketplace_id: str, currency: str, months: list[dict[str, Any]]) -> Block:
+def _block(marts: Marts, marketplace_id: str, currency: str, months: list[Row]) -> Block:
     newest = months[-1]
     steps = _steps(newest)
     left = sum(amount for _, amount in steps)
@@ -80,8 +87,8 @@ def _block(marts: Marts, marketplace_id: str, currency: str, months: list[dict[s
     if newest["net_sales"]:
         share = left / float(newest["net_sales"])
         says = (
-            f"{amount} {'profit' if not lacks else 'are left'} of {marts.price(newest['net_sales'], currency)} net sales "
-            f"in {month}, {rate(share)} of them"
+            f"{amount} {'profit' if not lacks else 'are left'} of {marts.price(newest['net_sales'], currency)} net "
+            f"sales in {month}, {rate(share)} of them"
         )
     else:
         says = f"{marts.price(spent, currency)} were booked in {month} for what belongs to no marketplace or SKU"
@@ -94,16 +101,20 @@ def _block(marts: Marts, marketplace_id: str, currency: str, months: list[dict[s
         [step, *(_cell(marts, row[column], sign, currency) for row in reversed(months))] for step, column, sign in STEPS
     ]
     cells.append(["left", *(marts.money(sum(a for _, a in _steps(row)), currency) for row in reversed(months))])
-    chart = for_page(waterfall(steps, total, currency), f"From sales to what is left, {name}, {month}", says)
+    chart = for_page(
+        waterfall(steps, total, lambda value: marts.money(value, currency), currency),
+        f"From sales to what is left, {name}, {month}",
+        says,
+    )
     return Block(name, f"{says}.", chart if steps else "", [Table(columns, cells)], f"{note}.")
 
 
-def _steps(row: dict[str, Any]) -> list[tuple[str, float]]:
+def _steps(row: Row) -> list[tuple[str, float]]:
     found = [(name, float(row[column] or 0) * sign) for name, column, sign in STEPS]
     return [(name, amount) for name, amount in found if amount]
 
 
-def _lacks(row: dict[str, Any]) -> list[str]:
+def _lacks(row: Row) -> list[str]:
     """What has to be taken off still, because nobody knows how much it is."""
     lacks = []
     if row["skus_without_cost"]:

@@ -5,11 +5,19 @@ Belongs here: which numbers of the marts of returns are shown. Does not belong h
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import Any
-
 from amzigo_pipelines.assets.report.charts import Bar, bars
-from amzigo_pipelines.assets.report.model import Block, Marts, Section, Table, count, country, rate, things
+from amzigo_pipelines.assets.report.model import (
+    Block,
+    Marts,
+    Row,
+    Section,
+    Table,
+    by_marketplace,
+    count,
+    country,
+    rate,
+    things,
+)
 from amzigo_pipelines.assets.report.svg import for_page
 
 MONTHS = 3
@@ -31,13 +39,13 @@ def returns(marts: Marts) -> Section:
         FROM recent
         GROUP BY marketplace_id, sku
         HAVING SUM(returned_units_of_orders) > 0
-        ORDER BY marketplace_id, returned DESC, sku
+        ORDER BY returned DESC, sku
         """
     )
     title = "Returns"
     lead = (
-        f"Units that came back, of orders placed in the last {MONTHS} months: the rate still grows, as buyers have weeks "
-        "to return. Amazon's own returns are known by the day they are received."
+        f"Units that came back, of orders placed in the last {MONTHS} months: the rate still grows, as buyers have "
+        "weeks to return. Amazon's own returns are known by the day they are received."
     )
     if not rows:
         missing = marts.why("returns_by_sku") or ["nothing came back, or no reports of returns were extracted"]
@@ -49,17 +57,17 @@ def returns(marts: Marts) -> Section:
         FROM returns
         WHERE returned_on >= (SELECT MAX(month) FROM returns_by_sku) - INTERVAL ({MONTHS - 1}) MONTH
         GROUP BY marketplace_id, currency, reason
-        ORDER BY marketplace_id, currency, units DESC, reason
+        ORDER BY units DESC, reason
         """
     )
     blocks = []
-    for marketplace_id, group in groupby(rows, key=lambda row: row["marketplace_id"]):
+    for marketplace_id, _, skus in by_marketplace(rows):
         own = [row for row in reasons if row["marketplace_id"] == marketplace_id]
-        blocks += _blocks(marts, country(marketplace_id), list(group), own)
+        blocks += _blocks(marts, country(marketplace_id), skus, own)
     return Section(title, lead, blocks)
 
 
-def _blocks(marts: Marts, name: str, rows: list[dict[str, Any]], reasons: list[dict[str, Any]]) -> list[Block]:
+def _blocks(marts: Marts, name: str, rows: list[Row], reasons: list[Row]) -> list[Block]:
     top = rows[:TOP]
     ordered = sum(row["ordered"] for row in rows)
     says = (
@@ -93,14 +101,20 @@ def _blocks(marts: Marts, name: str, rows: list[dict[str, Any]], reasons: list[d
         for_page(chart, f"Return rate by SKU, {name}", says),
         [Table(columns, cells)],
     )
-    return [first, *(_why(marts, name, currency, list(own)) for currency, own in _by_currency(reasons))]
+    return [first, *(_why(marts, name, currency, _by_words(own)) for _, currency, own in by_marketplace(reasons))]
 
 
-def _by_currency(reasons: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
-    return [(currency, list(own)) for currency, own in groupby(reasons, key=lambda row: row["currency"])]
+def _by_words(rows: list[Row]) -> list[Row]:
+    """Rows by reason; Amazon's own returns and the seller's have different codes for the same."""
+    found: dict[str, Row] = {}
+    for row in rows:
+        one = found.setdefault(_words(row["reason"]), {"units": 0, "sellable": 0, "sales": 0})
+        for name in one:
+            one[name] += row[name] or 0
+    return sorted(({"reason": words, **one} for words, one in found.items()), key=lambda row: -row["units"])
 
 
-def _why(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]]) -> Block:
+def _why(marts: Marts, name: str, currency: str, rows: list[Row]) -> Block:
     units = sum(row["units"] for row in rows)
     sellable = sum(row["sellable"] or 0 for row in rows)
     sales = sum(row["sales"] or 0 for row in rows)
@@ -108,14 +122,14 @@ def _why(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]]) -> 
     worth = f", sold for {marts.price(sales, currency)}" if currency != "XXX" else ", of orders older than the data"
     says = (
         f"{things(units, 'unit')} came back{worth}; {rate(sellable / units if units else 0, 0)} of them could be sold "
-        f"again, and {_words(rows[0]['reason'])} was the most frequent reason"
+        f"again, and the most frequent reason was: {rows[0]['reason']}"
     )
     shown = [
-        Bar(_words(row["reason"]), float(row["units"]), f"{count(row['units'])} ({rate(row['units'] / units, 0)})")
+        Bar(row["reason"], float(row["units"]), f"{count(row['units'])} ({rate(row['units'] / units, 0)})")
         for row in rows[:TOP]
     ]
     heading = f"{name}, {currency}: why" if currency != "XXX" else f"{name}: why, of older orders"
-    cells = [[_words(row["reason"]), count(row["units"]), count(row["sellable"])] for row in rows]
+    cells = [[row["reason"], count(row["units"]), count(row["sellable"])] for row in rows]
     return Block(
         heading,
         f"{says}.",
@@ -124,9 +138,9 @@ def _why(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]]) -> 
     )
 
 
-def _rate(row: dict[str, Any]) -> float | None:
+def _rate(row: Row) -> float | None:
     return float(row["returned"] / row["ordered"]) if row["ordered"] else None
 
 
 def _words(reason: str) -> str:
-    return "no reason given" if reason == "(none)" else reason.replace("_", " ").lower()
+    return "no reason given" if reason == "(none)" else reason.removeprefix("CR-").replace("_", " ").lower()

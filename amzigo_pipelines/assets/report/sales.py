@@ -6,18 +6,18 @@ chart looks (`charts.py`).
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import Any
-
 from amzigo_pipelines.assets.report.charts import Bar, Line, bars, trend
 from amzigo_pipelines.assets.report.model import (
     NOTHING,
     Block,
     Marts,
+    Row,
     Section,
     Table,
+    by_marketplace,
     change,
     count,
+    country,
     rate,
     things,
 )
@@ -31,11 +31,12 @@ def sales_trend(marts: Marts) -> Section:
     """Ordered product sales a day, against the week before (and the year before once there is one)."""
     rows = marts.rows(
         """
-        SELECT day, marketplace, currency, ordered_product_sales, orders, units, pending_units, pending_sales_estimated,
-            ordered_product_sales_week_before AS week_before, ordered_product_sales_year_before AS year_before
+        SELECT day, marketplace_id, currency, ordered_product_sales, orders, units, pending_units,
+            pending_sales_estimated, ordered_product_sales_week_before AS week_before,
+            ordered_product_sales_year_before AS year_before
         FROM sales_daily
         WHERE day > (SELECT MAX(day) FROM sales_daily) - ? AND day < (SELECT MAX(day) FROM sales_daily)
-        ORDER BY marketplace, currency, day
+        ORDER BY day
         """,
         TREND_DAYS,
     )
@@ -46,13 +47,11 @@ def sales_trend(marts: Marts) -> Section:
     )
     if not rows:
         return Section(title, lead, missing=["there are no orders of a whole day yet"])
-    blocks = []
-    for (marketplace, currency), group in groupby(rows, key=lambda row: (row["marketplace"], row["currency"])):
-        blocks.append(_trend_of(marts, f"{marketplace}, {currency}", currency, list(group)))
+    blocks = [_trend_of(marts, f"{country(m)}, {currency}", currency, own) for m, currency, own in by_marketplace(rows)]
     return Section(title, lead, blocks)
 
 
-def _trend_of(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]]) -> Block:
+def _trend_of(marts: Marts, name: str, currency: str, rows: list[Row]) -> Block:
     days = [row["day"] for row in rows]
     lines = [Line("ordered product sales", _floats(rows, "ordered_product_sales"))]
     if any(row["week_before"] is not None for row in rows):
@@ -73,9 +72,10 @@ def _trend_of(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]]
             gap = marts.price(abs(recent[0] - former[0]), currency)
             says += f": {gap} or {told} than in the 7 days before"
     pending = sum(float(row["pending_sales_estimated"] or 0) for row in rows)
+    units = sum(row["pending_units"] or 0 for row in rows)
     note = (
-        f"Beside that, pending orders of {things(sum(row['pending_units'] or 0 for row in rows), 'unit')} are estimated "
-        f"at {marts.price(pending, currency)}: Amazon tells their price once they are paid."
+        f"Beside that, pending orders of {things(units, 'unit')} are estimated at {marts.price(pending, currency)}: "
+        "Amazon tells their price once they are paid."
         if pending
         else ""
     )
@@ -99,13 +99,13 @@ def _trend_of(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]]
     )
 
 
-def _sum(rows: list[dict[str, Any]]) -> tuple[float, float, float]:
+def _sum(rows: list[Row]) -> tuple[float, float, float]:
     names = ("ordered_product_sales", "orders", "units")
     sales, orders, units = (float(sum(row[name] or 0 for row in rows)) for name in names)
     return sales, orders, units
 
 
-def _floats(rows: list[dict[str, Any]], name: str) -> list[float | None]:
+def _floats(rows: list[Row], name: str) -> list[float | None]:
     return [None if row[name] is None else float(row[name]) for row in rows]
 
 
@@ -114,18 +114,18 @@ def top_products(marts: Marts) -> Section:
     rows = marts.rows(
         """
         WITH recent AS (
-            SELECT currency, marketplace, sku, ANY_VALUE(title) AS title, SUM(ordered_product_sales) AS sales,
+            SELECT currency, marketplace_id, sku, ANY_VALUE(title) AS title, SUM(ordered_product_sales) AS sales,
                 SUM(units) AS units
             FROM sales_by_sku_daily
             WHERE day > (SELECT MAX(day) FROM sales_by_sku_daily) - 30
-            GROUP BY currency, marketplace, sku
+            GROUP BY currency, marketplace_id, sku
         )
-        SELECT *, sales / NULLIF(SUM(sales) OVER (PARTITION BY currency, marketplace), 0) AS share,
-            COUNT(*) OVER (PARTITION BY currency, marketplace) AS skus
+        SELECT *, sales / NULLIF(SUM(sales) OVER (PARTITION BY currency, marketplace_id), 0) AS share,
+            COUNT(*) OVER (PARTITION BY currency, marketplace_id) AS skus
         FROM recent
         WHERE sales > 0
-        QUALIFY ROW_NUMBER() OVER (PARTITION BY currency, marketplace ORDER BY sales DESC, sku) <= ?
-        ORDER BY marketplace, currency, sales DESC, sku
+        QUALIFY ROW_NUMBER() OVER (PARTITION BY currency, marketplace_id ORDER BY sales DESC, sku) <= ?
+        ORDER BY sales DESC, sku
         """,
         TOP,
     )
@@ -134,13 +134,13 @@ def top_products(marts: Marts) -> Section:
     if not rows:
         return Section(title, lead, missing=["nothing was sold in the last 30 days"])
     blocks = []
-    for (marketplace, currency), group in groupby(rows, key=lambda row: (row["marketplace"], row["currency"])):
-        top = list(group)
-        name = f"{marketplace}, {currency}"
+    for marketplace_id, currency, top in by_marketplace(rows):
+        name = f"{country(marketplace_id)}, {currency}"
         sold = marts.price(sum(row["sales"] for row in top), currency)
         says = (
             f"{things(len(top), 'SKU')} of the {top[0]['skus']} that sold brought {sold}, "
-            f"{rate(sum(row['share'] for row in top), 0)} of all sales; {top[0]['sku']} alone {rate(top[0]['share'], 0)}"
+            f"{rate(sum(row['share'] for row in top), 0)} of all sales; {top[0]['sku']} alone brought "
+            f"{rate(top[0]['share'], 0)}"
         )
         chart = bars(
             [Bar(row["sku"], float(row["sales"]), marts.money(row["sales"], currency)) for row in top], currency

@@ -6,16 +6,15 @@ how a chart looks (`charts.py`).
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import Any
-
 from amzigo_pipelines.assets.report.charts import Bar, bars
 from amzigo_pipelines.assets.report.model import (
     NOTHING,
     Block,
     Marts,
+    Row,
     Section,
     Table,
+    by_marketplace,
     count,
     country,
     one_decimal,
@@ -39,7 +38,7 @@ def cover(marts: Marts) -> Section:
             days_of_cover_with_inbound
         FROM inventory_cover
         WHERE days_of_cover IS NOT NULL
-        ORDER BY marketplace_id, days_of_cover, sku
+        ORDER BY days_of_cover, sku
         """
     )
     title = "Inventory cover"
@@ -48,27 +47,28 @@ def cover(marts: Marts) -> Section:
         f"over the last 30 days without those out of stock. The {SHORTEST} shortest of each marketplace are shown."
     )
     if not rows:
-        return Section(
-            title, lead, missing=["there is no stock in Amazon's warehouses that sells, or none was extracted"]
-        )
-    lost = {
-        (row["marketplace_id"]): row
-        for row in marts.rows(
-            "SELECT marketplace_id, ANY_VALUE(currency) AS currency, SUM(lost_sales) AS sales, SUM(lost_units) AS units, "
-            "COUNT(*) AS skus FROM stockouts GROUP BY marketplace_id"
-        )
-    }
-    blocks = []
-    for marketplace_id, group in groupby(rows, key=lambda row: row["marketplace_id"]):
-        blocks.append(_cover_of(marts, marketplace_id, list(group), lost.get(marketplace_id)))
+        return Section(title, lead, missing=["no stock in Amazon's warehouses sells, or none was extracted"])
+    lost = marts.rows(
+        """
+        SELECT marketplace_id, ANY_VALUE(currency) AS currency, SUM(lost_sales) AS sales, SUM(lost_units) AS units,
+            COUNT(*) AS skus
+        FROM stockouts
+        GROUP BY marketplace_id
+        """
+    )
+    by_id = {row["marketplace_id"]: row for row in lost}
+    blocks = [
+        _cover_of(marts, marketplace_id, own, by_id.get(marketplace_id))
+        for marketplace_id, _, own in by_marketplace(rows)
+    ]
     return Section(title, lead, blocks)
 
 
-def _cover_of(marts: Marts, marketplace_id: str, rows: list[dict[str, Any]], lost: dict[str, Any] | None) -> Block:
+def _cover_of(marts: Marts, marketplace_id: str, rows: list[Row], lost: Row | None) -> Block:
     empty = [row for row in rows if not row["fulfillable_units"]]
     short = [row for row in rows if row["fulfillable_units"] and row["days_of_cover"] < SHORT_DAYS]
     says = (
-        f"Of {things(len(rows), 'SKU')} that sell, {len(empty)} are out of stock and {len(short)} more run out within "
+        f"Of {things(len(rows), 'SKU')} that sell, {len(empty)} are out of stock and {len(short)} run out within "
         f"{SHORT_DAYS} days"
     )
     if empty or short:
@@ -118,7 +118,7 @@ def _cover_of(marts: Marts, marketplace_id: str, rows: list[dict[str, Any]], los
     )
 
 
-def _days(row: dict[str, Any]) -> str:
+def _days(row: Row) -> str:
     inbound = row["days_of_cover_with_inbound"] - row["days_of_cover"]
     return f"{row['days_of_cover']:,.1f}" + (f" + {inbound:,.1f}" if inbound >= 0.05 else "")
 
@@ -127,10 +127,10 @@ def reorder(marts: Marts) -> Section:
     """What to order again, by when and for how much."""
     rows = marts.rows(
         """
-        SELECT marketplace_id, currency, sku, available_units, reorder_point_units, order_units, order_by_on, order_cost,
-            is_due, plan_note, as_of
+        SELECT marketplace_id, currency, sku, available_units, reorder_point_units, order_units, order_by_on,
+            order_cost, is_due, plan_note, as_of
         FROM reorder_plan
-        ORDER BY marketplace_id, currency, order_by_on, sku
+        ORDER BY order_by_on, sku
         """
     )
     title = "Reorder list"
@@ -141,17 +141,17 @@ def reorder(marts: Marts) -> Section:
     if not rows:
         return Section(title, lead, missing=["there is no stock in Amazon's warehouses to plan for"])
     if reasons := marts.why("reorder_plan"):
-        return Section(title, lead, missing=[f"no plan can be made: {reason}" for reason in reasons])
-    blocks = []
-    for (marketplace_id, currency), group in groupby(rows, key=lambda row: (row["marketplace_id"], row["currency"])):
-        blocks.append(_orders_of(marts, f"{country(marketplace_id)}, {currency}", currency, list(group)))
+        return Section(title, lead, missing=[f"no plan can be made, for {reason}" for reason in reasons])
+    blocks = [
+        _orders_of(marts, f"{country(m)}, {currency}", currency, own) for m, currency, own in by_marketplace(rows)
+    ]
     return Section(title, lead, blocks)
 
 
-def _orders_of(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]]) -> Block:
+def _orders_of(marts: Marts, name: str, currency: str, rows: list[Row]) -> Block:
     due = [row for row in rows if row["is_due"] and row["order_units"]]
     unplanned = [row for row in rows if row["plan_note"]]
-    note = f"{things(len(unplanned), 'SKU')} have no plan: {unplanned[0]['plan_note']}." if unplanned else ""
+    note = f"No plan for {things(len(unplanned), 'SKU')}: {unplanned[0]['plan_note']}." if unplanned else ""
     if not due:
         soonest = min((row["order_by_on"] for row in rows if row["order_by_on"]), default=None)
         says = "Nothing has to be ordered now" + (f"; the next order is due on {soonest}" if soonest else "")
@@ -163,7 +163,7 @@ def _orders_of(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]
         f"{marts.price(cost, currency)}"
     )
     if late:
-        says += f"; for {len(late)} of them the last day to order without touching the safety stock is over"
+        says += f"; {'all' if len(late) == len(due) else len(late)} of them late, so that safety stock will be used"
     shown = due[:ORDERS_SHOWN]
     chart = bars(
         [
@@ -198,7 +198,6 @@ def ageing(marts: Marts) -> Section:
             SUM(value_at_cost) AS value_at_cost, BOOL_OR(is_surcharged) AS is_surcharged
         FROM inventory_aging
         GROUP BY marketplace_id, currency, age_band
-        ORDER BY marketplace_id, currency
         """
     )
     title = "Age of stock"
@@ -211,27 +210,27 @@ def ageing(marts: Marts) -> Section:
         SELECT marketplace_id, currency, sku, age_band, units, value_at_price FROM inventory_aging
         WHERE is_surcharged
         QUALIFY ROW_NUMBER() OVER (PARTITION BY marketplace_id, currency ORDER BY value_at_price DESC, sku) <= ?
-        ORDER BY marketplace_id, currency, value_at_price DESC, sku
+        ORDER BY value_at_price DESC, sku
         """,
         OLDEST,
     )
     blocks = []
-    for (marketplace_id, currency), group in groupby(rows, key=lambda row: (row["marketplace_id"], row["currency"])):
+    for marketplace_id, currency, bands in by_marketplace(rows):
         own = [row for row in oldest if (row["marketplace_id"], row["currency"]) == (marketplace_id, currency)]
-        blocks.append(_ages_of(marts, f"{country(marketplace_id)}, {currency}", currency, list(group), own))
-    missing = [f"no value at cost: {reason}" for reason in marts.why("inventory_aging", "value_at_cost")]
+        blocks.append(_ages_of(marts, f"{country(marketplace_id)}, {currency}", currency, bands, own))
+    missing = [f"value at cost, for {reason}" for reason in marts.why("inventory_aging", "value_at_cost")]
     return Section(title, lead, blocks, missing)
 
 
-def _ages_of(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]], old: list[dict[str, Any]]) -> Block:
+def _ages_of(marts: Marts, name: str, currency: str, rows: list[Row], old: list[Row]) -> Block:
     bands = {row["age_band"]: row for row in rows}
     units = sum(row["units"] for row in rows)
     charged = [row for row in rows if row["is_surcharged"]]
     aged = sum(row["units"] for row in charged)
     says = f"{things(units, 'unit')} worth {marts.price(_value(rows), currency)} at the price asked"
     says += (
-        f"; {rate(aged / units if units else 0)} of them, worth {marts.price(_value(charged), currency)}, are older than "
-        "180 days and cost the surcharge"
+        f"; {rate(aged / units if units else 0)} of them, worth {marts.price(_value(charged), currency)}, are older "
+        "than 180 days and cost the surcharge"
         if aged
         else ", and none of them is older than 180 days"
     )
@@ -241,7 +240,12 @@ def _ages_of(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]],
         mark = ", surcharge" if row["is_surcharged"] and row["units"] else ""
         share = float(row["units"]) / float(units) if units else 0.0
         chart_rows.append(
-            Bar(f"{band} days", float(row["units"]), f"{count(row['units'])} ({rate(share)}{mark})", is_bad=bool(mark))
+            Bar(
+                f"{band} days",
+                float(row["units"]),
+                f"{count(row['units'])} ({rate(share)}{mark})" if row["units"] else "none",
+                is_bad=bool(mark),
+            )
         )
         values = [marts.money(row[column], currency) for column in ("value_at_price", "value_at_cost")]
         cells.append([f"{band} days", count(row["units"]), *values])
@@ -255,5 +259,5 @@ def _ages_of(marts: Marts, name: str, currency: str, rows: list[dict[str, Any]],
     return Block(name, f"{says}.", for_page(bars(chart_rows, "units"), f"Age of stock, {name}", says), tables)
 
 
-def _value(rows: list[dict[str, Any]]) -> float:
+def _value(rows: list[Row]) -> float:
     return float(sum(row["value_at_price"] or 0 for row in rows))

@@ -1,15 +1,24 @@
 """The report's section about traffic: from page views to units, and how it changes.
 
-Belongs here: which numbers of `traffic_daily` are shown. Does not belong here: what they mean (`marts/traffic_daily.sql`).
+Belongs here: which numbers of `traffic_daily` are shown. Does not belong here: what they mean
+(`marts/traffic_daily.sql`).
 """
 
 from __future__ import annotations
 
-from itertools import groupby
-from typing import Any
-
 from amzigo_pipelines.assets.report.charts import Bar, Line, bars, trend
-from amzigo_pipelines.assets.report.model import Block, Marts, Section, Table, count, country, rate, things
+from amzigo_pipelines.assets.report.model import (
+    NOTHING,
+    Block,
+    Marts,
+    Row,
+    Section,
+    Table,
+    by_marketplace,
+    count,
+    country,
+    rate,
+)
 from amzigo_pipelines.assets.report.svg import for_page
 
 DAYS = 30
@@ -29,7 +38,7 @@ def funnel(marts: Marts) -> Section:
             units_ordered, ordered_product_sales
         FROM traffic_daily
         WHERE day > (SELECT MAX(day) FROM traffic_daily) - ?
-        ORDER BY marketplace_id, currency, day
+        ORDER BY day
         """,
         2 * DAYS,
     )
@@ -42,12 +51,10 @@ def funnel(marts: Marts) -> Section:
         return Section(title, lead, missing=marts.why("traffic_daily") or ["nobody looked at the products yet"])
     newest = max(row["day"] for row in rows)
     blocks = []
-    for (marketplace_id, currency), group in groupby(rows, key=lambda row: (row["marketplace_id"], row["currency"])):
-        days = list(group)
+    for marketplace_id, currency, days in by_marketplace(rows):
         recent = [row for row in days if (newest - row["day"]).days < DAYS]
         former = [row for row in days if (newest - row["day"]).days >= DAYS]
         if any(row["sessions"] for row in recent):
-            # A period with fewer days than the other can't be compared by sums; rates can.
             blocks += _blocks(marts, f"{country(marketplace_id)}, {currency}", currency, days, recent, former)
     missing = [] if blocks else [f"nobody looked at the products in the last {DAYS} days"]
     return Section(title, lead, blocks, missing)
@@ -57,9 +64,9 @@ def _blocks(
     marts: Marts,
     name: str,
     currency: str,
-    days: list[dict[str, Any]],
-    recent: list[dict[str, Any]],
-    former: list[dict[str, Any]],
+    days: list[Row],
+    recent: list[Row],
+    former: list[Row],
 ) -> list[Block]:
     now, before = _sums(recent), _sums(former)
     bought = now["order_items"] / now["sessions"]
@@ -67,8 +74,10 @@ def _blocks(
         f"Of 100 visits {100 * bought:.1f} ended in an order item, and a visit brought "
         f"{marts.price(now['ordered_product_sales'] / now['sessions'], currency)}"
     )
-    if before["sessions"]:
-        says += f"; in the {DAYS} days before it were {100 * before['order_items'] / before['sessions']:.1f}"
+    # Less than a week says more about weekdays than about a change.
+    comparable = len(former) >= 7 and before["sessions"] > 0
+    if comparable:
+        says += f"; in the {len(former)} days before it were {100 * before['order_items'] / before['sessions']:.1f}"
     featured = now["featured_offer_page_views"] / now["page_views"] if now["page_views"] else None
     if featured is not None:
         says += f". On {rate(featured, 0)} of the page views the featured offer was the seller's"
@@ -78,15 +87,15 @@ def _blocks(
         if now["page_views"]
     ]
     cells = [
-        [stage, count(now[column]), count(before[column]) if former else "-"]
+        [stage, count(now[column]), *([count(before[column])] if comparable else [])]
         for stage, column in (*STAGES, ("units", "units_ordered"))
     ]
-    columns = ["", f"last {len(recent)} days", f"{len(former)} days before"]
+    columns = ["", f"last {len(recent)} days", *([f"{len(former)} days before"] if comparable else [])]
     shares = [100 * row["order_items"] / row["sessions"] if row["sessions"] else None for row in days]
     best = max((share for share in shares if share is not None), default=0.0)
     told = f"Between {min((s for s in shares if s is not None), default=0):.1f} and {best:.1f} of 100 visits a day"
     values = [
-        [str(row["day"]), count(row["sessions"]), "-" if share is None else f"{share:.1f}%"]
+        [str(row["day"]), count(row["sessions"]), NOTHING if share is None else f"{share:.1f}%"]
         for row, share in zip(reversed(days), reversed(shares), strict=True)
     ]
     line = [Line("order items of 100 visits", [None if share is None else float(share) for share in shares])]
@@ -99,13 +108,13 @@ def _blocks(
         ),
         Block(
             f"{name}: order items of 100 visits, day by day",
-            f"{told} ended in an order item; {things(len(days), 'day')} are told.",
+            f"{told} ended in an order item.",
             for_page(trend([row["day"] for row in days], line), f"Order items of 100 visits a day, {name}", told),
             [Table(["day", "visits", "with an order item"], values, is_folded=True)],
         ),
     ]
 
 
-def _sums(rows: list[dict[str, Any]]) -> dict[str, float]:
+def _sums(rows: list[Row]) -> dict[str, float]:
     names = [*(column for _, column in STAGES), "units_ordered", "ordered_product_sales"]
     return {name: float(sum(row[name] or 0 for row in rows)) for name in names}
