@@ -210,7 +210,8 @@ def heat_map(rows: Sequence[str], names: Sequence[str], cells: Sequence[Sequence
                 if cell is not None:
                     text = cell if isinstance(cell, str) else f"{cell:.1%}" if cell < 0.1 else f"{cell:.0%}"
                     axes.text(x, y, text, ha="center", va="center", color=TEXT, fontsize=_POINTS - 1)
-        axes.set_xlim(-0.5, max(len(names), 1) - 0.5)
+        # A single month must not become a bar across the page.
+        axes.set_xlim(-0.5, max(len(names), 6) - 0.5)
         axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
         axes.set_xticks(range(len(names)), names)
         axes.set_yticks(range(len(rows)), rows)

@@ -51,5 +51,5 @@ def as_svg(figure: Figure, title: str, description: str, variant: str = "wide") 
     opening = re.sub(r' (width|height)="[^"]*"', "", opening) + f' role="img" aria-label="{escape(title)}"'
     told = f"<title>{escape(title)}</title><desc>{escape(description)}</desc>"
     # Matplotlib names each drawing's groups alike; nothing refers to them, and ids must be unique on a page.
-    rest = re.sub(r'<g id="[a-zA-Z]+_\d+">', "<g>", rest)
+    rest = re.sub(r' id="[^"]+_\d+"', "", rest)
     return opening + ">" + told + re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL)

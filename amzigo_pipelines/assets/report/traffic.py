@@ -24,7 +24,7 @@ from amzigo_pipelines.assets.report.svg import for_page
 DAYS = 30
 STAGES = (
     ("page views", "page_views"),
-    ("with the featured offer", "featured_offer_page_views"),
+    ("with featured offer", "featured_offer_page_views"),
     ("visits", "sessions"),
     ("order items", "order_items"),
 )
