@@ -42,6 +42,22 @@ _AMOUNTS = {
 _TAXES = ("item_tax", "shipping_tax", "gift_wrap_tax")
 _DISCOUNTS = ("item_discount", "shipping_discount")
 _MARKETPLACES = {name: _BY_COUNTRY[country] for name, country in SALES_CHANNELS.items()}
+_OF_THE_ORDER = (
+    "amazon-order-id",
+    "sales-channel",
+    "purchase-date",
+    "last-updated-date",
+    "order-status",
+    "fulfillment-channel",
+    "ship-service-level",
+    "is-business-order",
+    "currency",
+    "ship-city",
+    "ship-state",
+    "ship-country",
+    "ship-postal-code",
+    "purchase-order-number",
+)
 _NO_TEXT = pa.scalar(None, STRING)
 _TEN_THOUSANDTH = pa.scalar(Decimal("0.0001"), pa.decimal128(5, 4))
 _ADDED_UP = ("item_amount", "shipping_amount", "gift_wrap_amount", "tax_amount", "discount_amount")
@@ -63,7 +79,7 @@ def flat_orders(batches: Iterable[pa.RecordBatch], market: Marketplace) -> Itera
         Scattered: an order came in two places.
     """
     waiting: pa.Table | None = None
-    seen: set[str] = set()
+    seen = _Seen()
     for batch in batches:
         lines = pa.Table.from_batches([batch])
         if waiting is not None:
@@ -75,6 +91,7 @@ def flat_orders(batches: Iterable[pa.RecordBatch], market: Marketplace) -> Itera
             yield _flat(lines.slice(0, cut).combine_chunks(), market, seen)
     if waiting is not None and waiting.num_rows:
         yield _flat(waiting.combine_chunks(), market, seen)
+    seen.check()
 
 
 def gathered(batches: Iterable[pa.RecordBatch], market: Marketplace) -> FlatOrders:
@@ -82,7 +99,7 @@ def gathered(batches: Iterable[pa.RecordBatch], market: Marketplace) -> FlatOrde
     lines = pa.concat_tables([pa.Table.from_batches([b]) for b in batches], promote_options="default")
     # Stable, so that the lines of an order keep their places among each other.
     order = pc.sort_indices(lines, [("amazon-order-id", "ascending")])
-    return _flat(lines.take(order).combine_chunks(), market, set())
+    return _flat(lines.take(order).combine_chunks(), market, _Seen())
 
 
 def _last_run(ids: pa.Array) -> int:
@@ -93,8 +110,31 @@ def _last_run(ids: pa.Array) -> int:
     return at
 
 
-def _flat(lines: pa.Table, market: Marketplace, seen: set[str]) -> FlatOrders:
-    columns = {name: lines[name].combine_chunks() for name in lines.column_names}
+class _Seen:
+    """Which orders came, in eight bytes an order: their ids themselves would take half of the memory of a download."""
+
+    def __init__(self) -> None:
+        self._hashes: list[np.ndarray[Any, Any]] = []
+
+    def add(self, ids: pa.Array) -> None:
+        """Note orders, each once."""
+        self._hashes.append(np.fromiter(map(hash, ids.to_pylist()), np.int64, len(ids)))
+
+    def check(self) -> None:
+        """At the end, since nothing is stored before.
+
+        Raises:
+            Scattered: an order came in two places; or, once in a thousand million reports, two orders have one hash.
+        """
+        hashes = np.concatenate([np.empty(0, np.int64), *self._hashes])
+        hashes.sort()
+        if (hashes[1:] == hashes[:-1]).any():
+            raise Scattered("an order's lines do not stand together in the report of all orders")
+
+
+def _flat(lines: pa.Table, market: Marketplace, seen: _Seen) -> FlatOrders:
+    # One chunk each; asking Arrow to combine it copies it.
+    columns = {name: lines[name].chunk(0) for name in lines.column_names}
     ids = columns["amazon-order-id"]
     if ids.null_count or pc.any(pc.equal(ids, "")).as_py():
         raise FlattenError(
@@ -103,10 +143,7 @@ def _flat(lines: pa.Table, market: Marketplace, seen: set[str]) -> FlatOrders:
         )
     begins = np.concatenate([[True], np.asarray(pc.not_equal(ids[1:], ids[:-1]).to_numpy(zero_copy_only=False))])
     starts = np.flatnonzero(begins)
-    own = ids.take(pa.array(starts)).to_pylist()
-    if len(set(own)) < len(own) or not seen.isdisjoint(own):
-        raise Scattered("an order's lines do not stand together in the report of all orders")
-    seen.update(own)
+    seen.add(ids.take(pa.array(starts)))
     parents = np.cumsum(begins) - 1
     amounts = _amounts(columns, market)
     orders = _orders(columns, amounts, starts, parents, market)
@@ -121,7 +158,8 @@ def _orders(
     parents: np.ndarray[Any, Any],
     market: Marketplace,
 ) -> pa.Table:
-    first = {name: values.take(pa.array(starts)) for name, values in columns.items() if name != UNCLASSIFIED}
+    places = pa.array(starts)
+    first = {name: columns[name].take(places) for name in _OF_THE_ORDER}
     rows = len(starts)
     made = {
         "order_id": first["amazon-order-id"],

@@ -16,11 +16,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 ROW_GROUP_ROWS = 122_880
+# Of wide tables fewer rows make a row group: what waits for it is most of the memory that an extraction takes.
+_GROUP_BYTES = 8 << 20
 _SMALL_ROWS = 1000
 
 
 class ParquetSink:
-    """One Parquet file being written, by row groups of 122,880 rows.
+    """One Parquet file being written, by row groups of 122,880 rows or 8 MB of them, whichever is less.
 
     Args:
         path: where to write; made with mode 0600.
@@ -37,7 +39,8 @@ class ParquetSink:
         os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
         self.path = path
         self.rows = 0
-        self.buffered_rows = 0
+        self._buffered_rows = 0
+        self.buffered_bytes = 0
         self._schema, self._encryption, self._facts = schema, encryption, dict(facts)
         self._is_scanned = is_scanned
         self._buffer: list[pa.Table] = []
@@ -47,15 +50,20 @@ class ParquetSink:
     def append(self, table: pa.Table) -> None:
         """Add rows; whole row groups are written at once."""
         self._buffer.append(table)
-        self.buffered_rows += table.num_rows
+        self._buffered_rows += table.num_rows
+        self.buffered_bytes += table.nbytes
         self.rows += table.num_rows
-        if self.buffered_rows >= ROW_GROUP_ROWS:
-            self._write(self.buffered_rows // ROW_GROUP_ROWS * ROW_GROUP_ROWS)
+        if self._buffered_rows >= ROW_GROUP_ROWS:
+            self._write(self._buffered_rows // ROW_GROUP_ROWS * ROW_GROUP_ROWS)
+        elif self.buffered_bytes >= _GROUP_BYTES:
+            self.flush()
+            # Arrow's allocator would keep what it needed for good: 60 MB of a busy day's report.
+            pa.default_memory_pool().release_unused()
 
     def flush(self) -> None:
         """Write what is buffered, as a row group that may be short."""
-        if self.buffered_rows:
-            self._write(self.buffered_rows)
+        if self._buffered_rows:
+            self._write(self._buffered_rows)
 
     def finish(self) -> tuple[int, str]:
         """Write the rest and the footer, make the file durable; returns its size and SHA-256."""
@@ -88,7 +96,7 @@ class ParquetSink:
         self._open_writer().write_table(table.slice(0, rows), row_group_size=ROW_GROUP_ROWS)
         rest = table.slice(rows)
         self._buffer = [rest] if rest.num_rows else []
-        self.buffered_rows = rest.num_rows
+        self._buffered_rows, self.buffered_bytes = rest.num_rows, rest.nbytes
 
     def _open_writer(self) -> pq.ParquetWriter:
         # Opened with the first rows to be written, when it is known whether the file stays small.

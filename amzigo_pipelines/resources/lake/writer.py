@@ -47,15 +47,15 @@ from amzigo_pipelines.resources.lake.files import (
     select_partitions,
 )
 from amzigo_pipelines.resources.lake.new_files import next_version, open_sink, take_back, unlink_garbage
-from amzigo_pipelines.resources.lake.sink import ROW_GROUP_ROWS, ParquetSink
+from amzigo_pipelines.resources.lake.sink import ParquetSink
 from amzigo_pipelines.resources.lake.split import check_table, family_rows, split_pii
 from amzigo_pipelines.resources.lake.tombstones import PEOPLE, Forgotten, add_found, select_subjects
 from amzigo_pipelines.resources.locks import LockBusy, exclusive
 from amzigo_pipelines.resources.retention_settings import RetentionSettings
 from amzigo_pipelines.resources.steps import OnStep
 
-# PII is split over some thirty files; together they buffer at most this many rows before the fullest is written out.
-_BUFFERED_PII_ROWS = 2 * ROW_GROUP_ROWS
+# PII is split over some thirty files; together they buffer at most this much before the fullest is written out.
+_BUFFERED_PII_BYTES = 32 << 20
 
 
 @dataclass
@@ -198,8 +198,8 @@ class LakeWriter:
             for family, dies_on, rows in parts:
                 partition.sinks[family, dies_on][1].append(rows)
             pii = [sink for (family, _), (_, sink) in partition.sinks.items() if family is RetentionClass.PII]
-            while sum(sink.buffered_rows for sink in pii) > _BUFFERED_PII_ROWS:
-                max(pii, key=lambda sink: sink.buffered_rows).flush()
+            while sum(sink.buffered_bytes for sink in pii) > _BUFFERED_PII_BYTES:
+                max(pii, key=lambda sink: sink.buffered_bytes).flush()
         except OSError as error:
             raise self._write_error(error) from None
 

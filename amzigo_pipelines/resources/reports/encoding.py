@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from amzigo_pipelines.resources.spapi.errors import Asked, DownloadFailed, ReportUnreadable
 
-_PIECE_BYTES = 1 << 20
+_PIECE_BYTES = 1 << 17
 # What tells a byte order mark.
 _MARK_BYTES = 4
 # Python knows Amazon's "Windows-31J" and "Cp1252" under other names than their own.

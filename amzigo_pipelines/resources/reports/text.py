@@ -9,6 +9,8 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from threading import Semaphore
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,6 +21,9 @@ from amzigo_pipelines.resources.reports.headers import Drift, Wanted, layout_of
 from amzigo_pipelines.resources.spapi.errors import Asked, ReportUnreadable
 
 _BLOCK_BYTES = 1 << 20
+# Arrow itself would read 32 blocks ahead.
+_BLOCKS_AHEAD = 3
+_LONGEST_PAUSE_S = 0.5
 _MAX_HEADER_BYTES = 1 << 16
 # Lines that are put together again, because somebody wrote them with line breaks; more are a damaged report.
 _MOST_BROKEN_LINES = 10_000
@@ -92,6 +97,7 @@ class ReportTable:
                 ),
             )
             for batch in reader:
+                self._source.consumed()
                 yield _with_unclassified(batch, unknown) if unknown else batch
             if broken:
                 batch = _batch_of(_mended(broken), self._layout.names, included)
@@ -172,7 +178,8 @@ class _Bytes(io.RawIOBase):
     def __init__(self, chunks: Iterable[bytes]) -> None:
         super().__init__()
         self._chunks = iter(chunks)
-        self._rest = b""
+        self._rest = memoryview(b"")
+        self._turns = Semaphore(_BLOCKS_AHEAD)
         self.failure: Exception | None = None
 
     def readable(self) -> bool:
@@ -180,33 +187,45 @@ class _Bytes(io.RawIOBase):
 
     def has_more(self) -> bool:
         """Whether anything is left but line ends."""
-        while not self._rest.strip(b"\r\n"):
-            chunk = self._next()
-            if not chunk:
+        while not bytes(self._rest).strip(b"\r\n"):
+            if not (chunk := self._next()):
                 return False
-            self._rest += chunk
+            self._rest = memoryview(bytes(self._rest) + chunk)
         return True
 
     def read_line(self) -> bytes:
         """The first line."""
-        while b"\n" not in self._rest and len(self._rest) < _MAX_HEADER_BYTES:
-            chunk = self._next()
-            if not chunk:
-                break
-            self._rest += chunk
-        line, _, self._rest = self._rest.partition(b"\n")
+        held = b""
+        while b"\n" not in held and len(held) < _MAX_HEADER_BYTES and (chunk := self._next()):
+            held += chunk
+        line, _, rest = held.partition(b"\n")
+        self._rest = memoryview(rest)
         return line
 
-    def read(self, size: int | None = -1) -> bytes:
-        """`size` bytes, fewer only at the end: Arrow takes every block for whole lines and one cut line."""
+    def read(self, size: int | None = -1) -> Any:
+        """`size` bytes, fewer only at the end: Arrow takes every block for whole lines and one cut line.
+
+        In Arrow's own memory: megabytes that Python allocates in Arrow's thread stay with that thread's heap.
+        """
+        # Not for ever: a block that makes no batch, because a value goes on in the next, gives no turn back.
+        self._turns.acquire(timeout=_LONGEST_PAUSE_S)
         wanted = _BLOCK_BYTES if size is None or size < 0 else size
-        parts, held = [self._rest], len(self._rest)
-        while held < wanted and (chunk := self._next()):
-            parts.append(chunk)
-            held += len(chunk)
-        data = b"".join(parts)
-        self._rest = data[wanted:]
-        return data[:wanted]
+        block, held = pa.allocate_buffer(wanted), 0
+        space = memoryview(block).cast("B")
+        while held < wanted:
+            if not self._rest:
+                self._rest = memoryview(self._next())
+                if not self._rest:
+                    break
+            part = self._rest[: wanted - held]
+            space[held : held + len(part)] = part
+            self._rest = self._rest[len(part) :]
+            held += len(part)
+        return block.slice(0, held)
+
+    def consumed(self) -> None:
+        """A block was turned into rows: one more may be read ahead."""
+        self._turns.release()
 
     def _next(self) -> bytes:
         try:
