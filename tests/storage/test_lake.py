@@ -135,8 +135,8 @@ def test_many_appends_become_large_row_groups_and_are_not_held_for_long(store: S
     assert 20_000 <= whole[0] <= 60_000
     assert writer.committed[0].pii_rows == 150_000
     assert store.lake.verify(store.lake.files()) == {}
-    assert sum(store.lake.scan(ORDERS, SELLER).to_table(["units_ordered"]).column(0).to_pylist()) == 3 * sum(
-        range(50_000)
+    assert sum(store.lake.scan(ORDERS, SELLER).to_table(["units_ordered"]).column(0).to_pylist()) == 30 * sum(
+        range(5_000)
     )
 
 
