@@ -20,6 +20,7 @@ from amzigo_pipelines.quality.key_checks import key_checks
 from amzigo_pipelines.quality.mart_checks import mart_checks
 from amzigo_pipelines.quality.mart_suites import mart_suites
 from amzigo_pipelines.quality.results import QualityResults
+from amzigo_pipelines.resources.dagster_platform import platform_resource
 from amzigo_pipelines.resources.logs import protect_logs
 from amzigo_pipelines.resources.platform import Platform, open_platform
 from amzigo_pipelines.retention.assets import retention_assets
@@ -61,7 +62,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
         jobs=[*JOBS, *BACKUP_JOBS, *PRIVACY_JOBS],
         schedules=[*SCHEDULES, *BACKUP_SCHEDULES, *PRIVACY_SCHEDULES],
         sensors=[*SENSORS, *PRIVACY_SENSORS, *ALERT_SENSORS],
-        resources={"platform": dg.ResourceDefinition.hardcoded_resource(platform)},
+        resources={"platform": platform_resource(platform)},
         # In-process: a step of its own process costs seconds, and runs are the unit that is spread out.
         executor=dg.in_process_executor,
     )

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.home import Kind
+from amzigo_pipelines.resources.home import Kind, load_home
 from amzigo_pipelines.resources.keys.roles import RoleRefused
-from amzigo_pipelines.resources.platform import Platform, open_platform
+from amzigo_pipelines.resources.platform import Platform
 
 # Below this a day's extraction of a busy seller may not fit.
 MIN_FREE_BYTES = 1_000_000_000
@@ -38,7 +38,8 @@ def check_installation() -> list[Finding]:
     """Run all checks; one that needs a home is left out only when there is none, which is itself a finding."""
     findings = [_looked("python", _python), _looked("packages", _packages)]
     try:
-        platform = open_platform()
+        # Not as other commands do, which write their login into the trail first: what ails that is to be found out.
+        platform = Platform(load_home())
     except AmzigoError as error:
         return [*findings, Finding("home", False, str(error))]
     findings.append(Finding("home", True, f"{platform.home.kind} home in {platform.home.path}"))

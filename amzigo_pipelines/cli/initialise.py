@@ -14,7 +14,7 @@ from amzigo_pipelines.resources.platform import Platform
 
 
 def initialise(home: Home) -> Platform:
-    """Make a home's folders, KEKs, control database, signing key and Dagster's settings.
+    """Make a home's folders, KEKs, control database, signing key, audit trail and Dagster's settings.
 
     The settings file comes last of the folders and first of what needs a home; each later step may be repeated.
 
@@ -34,6 +34,9 @@ def initialise(home: Home) -> Platform:
         platform.keys.prepare()
         ensure_signing_key(platform)
         ensure_hash_key(platform.control, platform.keys, home.lock_dir)
+        # With it the trail's key pair is made, and its first head is signed.
+        platform.audit.record(platform.audit.acting.label, "make_home", None, f"{home.kind} home", "amzigo init")
+        platform.audit.sign()
         (home.dagster_dir / "dagster.yaml").write_text(dagster_settings(), "utf-8")
     except OSError as error:
         raise HomeError(

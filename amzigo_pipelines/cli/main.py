@@ -36,6 +36,7 @@ from amzigo_pipelines.cli import (
     sellers,
     services,
 )
+from amzigo_pipelines.cli.login import LoggedCommands
 from amzigo_pipelines.cli.output import complain
 from amzigo_pipelines.errors import AmzigoError, machine_refusal, places_in_code
 from amzigo_pipelines.resources.logs import log_to_stderr
@@ -46,6 +47,7 @@ PLACES_SHOWN = 4
 
 app = typer.Typer(
     name="amzigo",
+    cls=LoggedCommands,
     help="Amazon sellers' data: extract it encrypted, analyse it, and destroy buyers' personal data on its date.",
     epilog="State lives in AMZIGO_HOME (default .amzigo). Exit codes: 0 done, 1 refused or failed, 2 wrong usage.",
     no_args_is_help=True,

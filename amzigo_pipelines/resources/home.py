@@ -185,6 +185,11 @@ class Home:
         return self.path / "certificates"
 
     @property
+    def audit_dir(self) -> Path:
+        """The newest signed head of the audit trail: `audit/`."""
+        return self.path / "audit"
+
+    @property
     def dagster_dir(self) -> Path:
         """DAGSTER_HOME: as the environment says, or `dagster/` inside the home."""
         return Path(os.environ.get("DAGSTER_HOME") or self.path / "dagster")

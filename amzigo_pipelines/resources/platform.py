@@ -5,7 +5,7 @@ Belongs here: which object is built from which. Does not belong here: what any o
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from amzigo_pipelines.resources.ads.client import AdsPartner
     from amzigo_pipelines.resources.alerts.book import AlertBook
     from amzigo_pipelines.resources.alerts.delivery import Delivery
+    from amzigo_pipelines.resources.audit.sums import Sums
     from amzigo_pipelines.resources.audit.trail import AuditTrail
     from amzigo_pipelines.resources.control.database import ControlDatabase
     from amzigo_pipelines.resources.keys.backup_keys import BackupKeys
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from amzigo_pipelines.resources.reports.desk import ReportDesk
     from amzigo_pipelines.resources.sellers import Seller, SellerRegistry
     from amzigo_pipelines.resources.spapi.client import SellingPartner
+    from amzigo_pipelines.resources.spapi.errors import Asked
     from amzigo_pipelines.resources.spapi.secret_rotation import ClientSecretBook
 
 
@@ -81,35 +83,47 @@ class Platform:
         """The data keys."""
         from amzigo_pipelines.resources.keys.store import KeyStore
 
-        return KeyStore(self.control, self.keks, self.clock)
+        return KeyStore(self.control, self.keks, self.clock, self._sums.add)
 
     @cached_property
     def sellers(self) -> SellerRegistry:
         """The connected sellers."""
         from amzigo_pipelines.resources.sellers import SellerRegistry
 
-        return SellerRegistry(self.control, self.keys, self.clock)
+        return SellerRegistry(self.control, self.keys, self.clock, self.audit)
 
     @cached_property
     def ads_accounts(self) -> AdsAccounts:
         """The sellers' advertising accounts."""
         from amzigo_pipelines.resources.ads.accounts import AdsAccounts
 
-        return AdsAccounts(self.control, self.keys, self.clock)
+        return AdsAccounts(self.control, self.keys, self.clock, self.audit)
 
     @cached_property
     def client_secrets(self) -> ClientSecretBook:
         """How old the application's client secret is."""
         from amzigo_pipelines.resources.spapi.secret_rotation import ClientSecretBook
 
-        return ClientSecretBook(self.control, self.clock)
+        return ClientSecretBook(self.control, self.clock, self.audit)
 
     @cached_property
     def audit(self) -> AuditTrail:
         """The audit trail."""
+        from amzigo_pipelines.resources.audit.acting import process_acting
         from amzigo_pipelines.resources.audit.trail import AuditTrail
 
-        return AuditTrail(self.control, self.clock)
+        return AuditTrail(self.control, self.keys, self.clock, self.home, self._sums, process_acting(self._environment))
+
+    @cached_property
+    def _sums(self) -> Sums:
+        from amzigo_pipelines.resources.audit.sums import Sums
+
+        return Sums(self.clock)
+
+    def _note_call(self, api: str, asked: Asked, outcome: str, received: int) -> None:
+        """Count an answer of Amazon's. Between calls no transaction is open: the time to write last minute's counts."""
+        self.audit.count("call_api", asked.seller_id, f"{api} {asked.operation}", outcome, bytes_=received)
+        self.audit.flush_if_due()
 
     @cached_property
     def alerts(self) -> AlertBook:
@@ -130,7 +144,7 @@ class Platform:
         """The encrypted lake."""
         from amzigo_pipelines.resources.lake.store import Lake
 
-        return Lake(self.home, self.control, self.keys, self.clock)
+        return Lake(self.home, self.control, self.keys, self.clock, audit=self.audit)
 
     @cached_property
     def vault(self) -> Vault:
@@ -151,7 +165,7 @@ class Platform:
         """The warehouse of marts."""
         from amzigo_pipelines.resources.marts.warehouse import Warehouse
 
-        return Warehouse(self.home, self.control, self.keys, self.lake, self.clock)
+        return Warehouse(self.home, self.control, self.keys, self.lake, self.clock, audit=self.audit)
 
     def selling_partner(self, seller_id: str) -> SellingPartner:
         """A client that acts for one seller at Amazon, or at the simulator in a `test` home.
@@ -184,6 +198,7 @@ class Platform:
             credentials=credentials,
             endpoint=endpoint_for(self.home),
             clock=self.clock,
+            observe=partial(self._note_call, "SP-API"),
             renew=lambda: renewed_credentials(self.home),
             # In real time, whatever our clock says: Amazon counts in real time.
             pacer=SharedPacer(
@@ -213,8 +228,13 @@ class Platform:
             self.ads_accounts.refresh_token(seller_id),
             ads_credentials_for(self.home),
             ads_endpoint_for(self.home),
+            observe=partial(self._note_call, "Ads API"),
             permit=partial(check_not_frozen, self.control, seller_id),
         )
+
+
+# What the command line does with each installation that a command opens: it writes the login down.
+on_open: Callable[[Platform], None] | None = None
 
 
 def open_platform(clock: Clock | None = None) -> Platform:
@@ -223,4 +243,7 @@ def open_platform(clock: Clock | None = None) -> Platform:
     Raises:
         HomeError: there is none, or its settings can't be read.
     """
-    return Platform(load_home(), clock)
+    platform = Platform(load_home(), clock)
+    if on_open is not None:
+        on_open(platform)
+    return platform

@@ -15,9 +15,11 @@ from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.audit.trail import AuditTrail
 from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.control.schema import sellers
 from amzigo_pipelines.resources.control.statements import put_row
@@ -89,12 +91,14 @@ class SellerRegistry:
         control: the control database.
         keys: wraps the refresh tokens.
         clock: dates the changes.
+        audit: where changes are written down, with the change or not at all; nowhere when None.
     """
 
-    def __init__(self, control: ControlDatabase, keys: KeyStore, clock: Clock) -> None:
+    def __init__(self, control: ControlDatabase, keys: KeyStore, clock: Clock, audit: AuditTrail | None = None) -> None:
         self._control = control
         self._keys = keys
         self._clock = clock
+        self._audit = audit
 
     def add(
         self,
@@ -131,6 +135,7 @@ class SellerRegistry:
         self._keys.put_secret(_token_name(seller_id, region), token)
         with self._control.transaction() as connection:
             put_row(connection, sellers, {"seller_id": seller_id}, values)
+            self._note(connection, "add_seller", seller_id, f"token for region {region}")
         return seller
 
     def check_new(self, seller_id: str) -> None:
@@ -180,6 +185,7 @@ class SellerRegistry:
         ids = json.dumps(tuple(dict.fromkeys(marketplace_ids)))
         with self._control.transaction() as connection:
             connection.execute(sellers.update().where(sellers.c.seller_id == seller_id).values(marketplace_ids=ids))
+            self._note(connection, "change_seller", seller_id, f"marketplaces {ids}")
         return self.get(seller_id)
 
     def replace_token(self, seller_id: str, refresh_token: str, region: str = ANY_REGION) -> None:
@@ -190,7 +196,10 @@ class SellerRegistry:
             SellerError: the token is empty.
         """
         self.get(seller_id)
-        self._keys.put_secret(_token_name(seller_id, region), check_token(seller_id, refresh_token).encode())
+        token = check_token(seller_id, refresh_token).encode()
+        with self._control.transaction() as connection:
+            self._keys.put_secret_in(connection, _token_name(seller_id, region), token)
+            self._note(connection, "change_credentials", seller_id, f"refresh token for region {region}")
 
     def remove(self, seller_id: str) -> None:
         """Forget a seller's tokens, overwritten in the database, and mark the seller as removed.
@@ -207,6 +216,7 @@ class SellerRegistry:
             connection.execute(
                 sellers.update().where(sellers.c.seller_id == seller_id).values(removed_at=self._clock.now())
             )
+            self._note(connection, "remove_seller", seller_id, "refresh tokens destroyed")
 
     def refresh_tokens(self, seller_id: str) -> dict[str, str]:
         """The seller's refresh tokens by region, in the clear: hand them to the client only.
@@ -230,6 +240,11 @@ class SellerRegistry:
                 f"seller {seller_id} has no refresh token: give it one with 'amzigo seller token {seller_id}'"
             )
         return tokens
+
+    def _note(self, connection: Connection, action: str, seller_id: str, subject: str) -> None:
+        if self._audit is not None:
+            acting = self._audit.acting
+            self._audit.record_in(connection, acting.label, action, seller_id, subject, acting.reason)
 
     def _load(self, seller_id: str) -> Seller | None:
         with self._control.read() as connection:

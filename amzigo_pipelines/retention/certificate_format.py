@@ -28,10 +28,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.keys.signing import PUBLIC_KEY_FILE as PUBLIC_KEY_FILE
 
 FORMAT = "amzigo-certificate-of-destruction-2"
 FIRST = "0" * 64
-PUBLIC_KEY_FILE = "public-key.pem"
 # Stands before the body when signing: a signature can't be passed off as one over something else.
 _DOMAIN = FORMAT.encode() + b"\n"
 _FILE = re.compile(r"\d{6,}-\d{4}-\d\d-\d\d\.json")

@@ -26,6 +26,7 @@ from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.resources.control.schema import certificates, retention_runs
 from amzigo_pipelines.resources.durability import sync_folder
+from amzigo_pipelines.resources.keys.signing import SIGNING_SECRET
 from amzigo_pipelines.resources.keys.store import SecretMissing
 from amzigo_pipelines.resources.locks import exclusive
 from amzigo_pipelines.retention.certificate_format import (
@@ -57,7 +58,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Certificate", "ensure_signing_key", "issue", "verify_certificate", "verify_chain", "verify_folder"]
 
-_SECRET = "certificate-signing-key"  # noqa: S105 - the name of a secret
 _LOCK = "certificates"
 _LOCK_WAIT_S = 30.0
 
@@ -105,7 +105,7 @@ def ensure_signing_key(platform: Platform) -> Path:
                     "move the old certificates and their public key away to begin a new chain"
                 ) from None
             private = Ed25519PrivateKey.generate()
-            platform.keys.put_secret(_SECRET, private.private_bytes_raw())
+            platform.keys.put_secret(SIGNING_SECRET, private.private_bytes_raw())
         if not path.exists():
             _write(path, private.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo), 0o644)
     return path
@@ -313,7 +313,7 @@ def _check_row(row: sa.Row[Any], public: Ed25519PublicKey) -> Certificate:
 
 
 def _private_key(platform: Platform) -> Ed25519PrivateKey:
-    return Ed25519PrivateKey.from_private_bytes(platform.keys.secret(_SECRET))
+    return Ed25519PrivateKey.from_private_bytes(platform.keys.secret(SIGNING_SECRET))
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:

@@ -288,6 +288,7 @@ def _finish(platform: Platform, report: RestoreReport, archive: Path, take_over:
     write_missing_files(platform)
     dead = f"; dead: {', '.join(report.dead_sellers)}" if report.dead_sellers else ""
     platform.audit.record(acting_user(), "restore_backup", None, archive.name, f"as of {report.created_at}{dead}")
+    platform.audit.sign()
     # Now that all is there: what it takes to open the home.
     temporary = home.settings_file.with_name(home.settings_file.name + MARKER)
     step("verified")

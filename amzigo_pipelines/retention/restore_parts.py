@@ -22,6 +22,7 @@ from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.archive import ArchiveDamaged, Body
+from amzigo_pipelines.resources.audit.chain import restore_head
 from amzigo_pipelines.resources.control.schema import (
     data_keys,
     installation,
@@ -81,6 +82,7 @@ def restore_control(platform: Platform, records: Records, settings: str, install
             else:
                 _insert(platform, connection, facts)
         _set_sequences(connection)
+        restore_head(connection)
     for name, value in own_secrets.items():
         platform.keys.put_secret(name, value)
 

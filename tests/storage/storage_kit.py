@@ -94,7 +94,7 @@ def open_store(
         keys,
         Lake(home, control, keys, clock, on_step),
         SellerRegistry(control, keys, clock),
-        AuditTrail(control, clock),
+        AuditTrail(control, keys, clock, home),
     )
 
 

@@ -11,9 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.audit.trail import AuditTrail
 from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.control.schema import ads_profiles
 from amzigo_pipelines.resources.keys.store import KeyStore
@@ -45,12 +47,14 @@ class AdsAccounts:
         control: the control database.
         keys: wraps the refresh tokens.
         clock: dates the changes.
+        audit: where changes are written down, with the change or not at all; nowhere when None.
     """
 
-    def __init__(self, control: ControlDatabase, keys: KeyStore, clock: Clock) -> None:
+    def __init__(self, control: ControlDatabase, keys: KeyStore, clock: Clock, audit: AuditTrail | None = None) -> None:
         self._control = control
         self._keys = keys
         self._clock = clock
+        self._audit = audit
 
     def connect(self, seller_id: str, profiles: Mapping[str, str], refresh_token: str) -> AdsAccount:
         """Connect a seller's account, in place of what was connected before.
@@ -75,6 +79,7 @@ class AdsAccounts:
                     for m, profile_id in profiles.items()
                 ],
             )
+            self._note(connection, "connect_ads", seller_id, f"profiles {', '.join(profiles.values())}")
         return AdsAccount(seller_id, dict(profiles))
 
     def get(self, seller_id: str) -> AdsAccount | None:
@@ -97,7 +102,14 @@ class AdsAccounts:
         had_token = self._keys.destroy_secret(_token_name(seller_id))
         with self._control.transaction() as connection:
             removed = connection.execute(ads_profiles.delete().where(ads_profiles.c.seller_id == seller_id)).rowcount
+            if had_token or removed:
+                self._note(connection, "disconnect_ads", seller_id, "refresh token destroyed")
         return had_token or removed > 0
+
+    def _note(self, connection: Connection, action: str, seller_id: str, subject: str) -> None:
+        if self._audit is not None:
+            acting = self._audit.acting
+            self._audit.record_in(connection, acting.label, action, seller_id, subject, acting.reason)
 
 
 def _token_name(seller_id: str) -> str:

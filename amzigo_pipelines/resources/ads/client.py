@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
     from amzigo_pipelines.resources.ads.library import AdsTokens, ReportsOperations
-    from amzigo_pipelines.resources.spapi.transport import Connection
+    from amzigo_pipelines.resources.spapi.transport import Connection, Observe
 
 T = TypeVar("T")
 # It goes into a path: nothing that could lead elsewhere.
@@ -81,6 +81,7 @@ class AdsPartner:
         http: Callable[[], httpx.Client] | None = None,
         deadline_s: float = 120.0,
         permit: Callable[[], None] = lambda: None,
+        observe: Observe | None = None,
     ) -> None:
         self.seller_id = account.seller_id
         self.profiles: Mapping[str, str] = dict(account.profiles)
@@ -93,6 +94,7 @@ class AdsPartner:
         self._http = http
         self._deadline_s = deadline_s
         self._permit = permit
+        self._observe = observe
         self._clients: dict[str, ReportsOperations] = {}
 
     def __enter__(self) -> AdsPartner:
@@ -182,7 +184,8 @@ class AdsPartner:
         """The HTTP connection, for downloads too."""
         from amzigo_pipelines.resources.spapi.transport import Connection
 
-        return Connection(self._endpoint.login, self._deadline_s, client=self._http() if self._http else None)
+        client = self._http() if self._http else None
+        return Connection(self._endpoint.login, self._deadline_s, client=client, observe=self._observe)
 
     # -- how a call is made ------------------------------------------------------------------------------------------
 

@@ -279,21 +279,73 @@ certificates = sa.Table(
     sa.Column("signature", sa.LargeBinary, nullable=False),
 )
 
+# The audit trail, hash-chained by number. Of an entry only when, what and whose is in the clear; who, how much and why
+# is sealed (resources/audit/sealing.py).
 audit = sa.Table(
     "audit",
     metadata,
     sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("at", Instant, nullable=False),
-    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("at_us", sa.BigInteger, nullable=False),  # microseconds since 1970, UTC
     sa.Column("action", sa.String(64), nullable=False),
     sa.Column("seller_id", sa.String(32)),
-    sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("purpose", sa.Text, nullable=False),
-    sa.Column("rows", sa.BigInteger),
-    sa.Column("previous_hash", sa.String(64), nullable=False),
-    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("previous_hash", sa.LargeBinary, nullable=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
 )
-sa.Index("audit_at", audit.c.at)
+sa.Index("audit_at", audit.c.at_us)
+
+# One row: where the trail ends. Entries cut off at its end are missed by it.
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("hash", sa.LargeBinary, nullable=False),
+)
+
+# Signed heads of the trail, and the signed ends of what was deleted after its 12 months.
+audit_marks = sa.Table(
+    "audit_marks",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(16), primary_key=True),  # head, deleted
+    sa.Column("signed_at", Instant, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),  # JSON: what was signed
+    sa.Column("signature", sa.LargeBinary, nullable=False),
+)
+
+# The public key for which entries are sealed; the private one is among the secrets.
+audit_key = sa.Table(
+    "audit_key",
+    metadata,
+    sa.Column("public", sa.LargeBinary, primary_key=True),
+    sa.Column("created_at", Instant, nullable=False),
+)
+
+# The settings as they were last seen, so that a change gets an entry.
+seen_settings = sa.Table(
+    "seen_settings",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("seen_at", Instant, nullable=False),
+)
+
+# Reviews of the trail (every two weeks) and of who has access (every quarter). What they say, and who signed them off
+# with which note, is sealed like the trail.
+reviews = sa.Table(
+    "reviews",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("kind", sa.String(16), nullable=False),  # trail, access
+    sa.Column("starts_at", Instant, nullable=False),
+    sa.Column("ends_at", Instant, nullable=False),
+    sa.Column("built_at", Instant, nullable=False),
+    sa.Column("findings", sa.Integer, nullable=False),
+    sa.Column("report", sa.LargeBinary, nullable=False),
+    sa.Column("signed_at", Instant),
+    sa.Column("sign_off", sa.LargeBinary),
+)
+sa.Index("reviews_once", reviews.c.kind, reviews.c.starts_at, unique=True)
 
 # Token buckets of Amazon's rates: one for each application, seller and operation; seller "*" where all share one.
 rate_buckets = sa.Table(

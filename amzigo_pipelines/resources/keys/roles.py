@@ -18,6 +18,7 @@ from enum import StrEnum
 from amzigo_pipelines.errors import AmzigoError
 
 ROLE_VARIABLE = "AMZIGO_ROLE"
+USER_VARIABLE = "AMZIGO_USER"
 
 
 class KekPurpose(StrEnum):
@@ -83,14 +84,23 @@ def check_may_open(purpose: KekPurpose, environment: Mapping[str, str] | None = 
 
 
 def acting_user(environment: Mapping[str, str] | None = None) -> str:
-    """Who acts, for the audit trail: the login name and the role, such as `anna (privacy)`.
+    """Who acts, for the audit trail: name and role, such as `anna (privacy)` or `anna as ops (privacy)`.
+
+    The name is AMZIGO_USER, where several people share a login; the login's own name is always beside it.
 
     Raises:
         RoleRefused: AMZIGO_ROLE names no role.
     """
+    login = login_name()
+    claimed = (os.environ if environment is None else environment).get(USER_VARIABLE, "").strip()
+    name = login if claimed in ("", login) else f"{claimed} as {login}"
+    return f"{name} ({role_of(environment) or 'service'})"
+
+
+def login_name() -> str:
+    """The login name of the process's user, which no variable changes."""
     try:
-        name = pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
         # A container's user need not have a name.
-        name = f"user {os.getuid()}"
-    return f"{name} ({role_of(environment) or 'service'})"
+        return f"user {os.getuid()}"

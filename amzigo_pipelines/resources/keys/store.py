@@ -23,6 +23,7 @@ from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.audit.sums import Count
 from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.control.freezes import SellerFrozen, refuse_frozen
 from amzigo_pipelines.resources.control.high_water import day_in_force
@@ -30,6 +31,7 @@ from amzigo_pipelines.resources.control.schema import data_keys, sellers
 from amzigo_pipelines.resources.control.schema import secrets as secrets_table
 from amzigo_pipelines.resources.control.statements import chunks, put_row
 from amzigo_pipelines.resources.keys.keks import KEY_BYTES, KekMissing, KekPurpose, KekStore
+from amzigo_pipelines.resources.keys.roles import RoleRefused
 from amzigo_pipelines.resources.keys.rotation import RotationReport, rotate
 from amzigo_pipelines.resources.keys.wrapping import KekRing, KeyTampered, key_context, secret_context
 from amzigo_pipelines.resources.steps import OnStep
@@ -117,12 +119,14 @@ class KeyStore:
         control: the control database.
         keks: the key-encryption keys.
         clock: says which keys are past their date.
+        count: told of every key and secret that is made, opened, refused or destroyed: `Sums.add` of the audit trail.
     """
 
-    def __init__(self, control: ControlDatabase, keks: KekStore, clock: Clock) -> None:
+    def __init__(self, control: ControlDatabase, keks: KekStore, clock: Clock, count: Count | None = None) -> None:
         self._control = control
         self._keks = keks
         self._clock = clock
+        self._count: Count = count or _not_counted
 
     def prepare(self) -> None:
         """Make the first version of each KEK purpose that has none; `amzigo init` calls it. Harmless later."""
@@ -201,9 +205,11 @@ class KeyStore:
             what = f"{row.key_class} key {key_id} of seller {row.seller_id}"
             if row.destroyed_at is not None or row.wrapped is None:
                 since = row.destroyed_at.date().isoformat() if row.destroyed_at else "an unknown day"
+                self._count("open_key", row.seller_id, row.key_class, "refused: destroyed")
                 raise KeyDead(f"the {what} was destroyed on {since}: what it opened is gone for good")
             _refuse_past(f"the {what}", row.expires_on, now_on)
             if frozen is not None and not even_frozen:
+                self._count("open_key", row.seller_id, row.key_class, "refused: frozen")
                 raise frozen
             return self._unwrap(self._ring(), row)
 
@@ -240,7 +246,12 @@ class KeyStore:
                         )
                     )
                 if not even_frozen:
-                    refuse_frozen(connection, {row.seller_id for row in rows})
+                    try:
+                        refuse_frozen(connection, {row.seller_id for row in rows})
+                    except SellerFrozen:
+                        for row in rows:
+                            self._count("open_key", row.seller_id, row.key_class, "refused: frozen")
+                        raise
             ring = self._ring()
             return {row.key_id: self._unwrap(ring, row) for row in rows}
 
@@ -322,11 +333,16 @@ class KeyStore:
     def put_secret(self, name: str, secret: bytes) -> None:
         """Keep a secret of ours under `name`, wrapped; an older one of that name is overwritten."""
         with self._control.transaction() as connection:
-            ring = self._ring()
-            version = ring.active(connection, KekPurpose.SECRET)
-            wrapped = ring.wrap(KekPurpose.SECRET, version, secret_context(name), secret)
-            values = {"kek_version": version, "wrapped": wrapped, "created_at": self._clock.now(), "destroyed_at": None}
-            put_row(connection, secrets_table, {"name": name}, values)
+            self.put_secret_in(connection, name, secret)
+
+    def put_secret_in(self, connection: Connection, name: str, secret: bytes) -> None:
+        """As `put_secret`, in the caller's write transaction."""
+        ring = self._ring()
+        version = ring.active(connection, KekPurpose.SECRET)
+        wrapped = ring.wrap(KekPurpose.SECRET, version, secret_context(name), secret)
+        values = {"kek_version": version, "wrapped": wrapped, "created_at": self._clock.now(), "destroyed_at": None}
+        put_row(connection, secrets_table, {"name": name}, values)
+        self._count("put_secret", _secret_owner(name), _secret_kind(name))
 
     def secret(self, name: str, seller_id: str | None = None) -> bytes:
         """The secret of that name.
@@ -352,7 +368,15 @@ class KeyStore:
                 KekPurpose.SECRET, row.kek_version, secret_context(name), row.wrapped, f"the secret {name!r}"
             )
 
-        return self._retry_after_rotation(load)
+        try:
+            secret = self._retry_after_rotation(load)
+        except SecretMissing:
+            raise
+        except AmzigoError as error:
+            self._count("open_secret", seller_id, _secret_kind(name), f"refused: {_why(error)}")
+            raise
+        self._count("open_secret", seller_id, _secret_kind(name))
+        return secret
 
     def destroy_secret(self, name: str) -> bool:
         """Overwrite a secret and drop it; the row stays. False when there was no living one."""
@@ -363,6 +387,7 @@ class KeyStore:
                 return False
             connection.execute(secrets_table.update().where(these).values(wrapped=bytes(int(length))))
             connection.execute(secrets_table.update().where(these).values(wrapped=None, destroyed_at=self._clock.now()))
+            self._count("destroy_secret", _secret_owner(name), _secret_kind(name))
             return True
 
     def _find(
@@ -371,7 +396,12 @@ class KeyStore:
         if connection is None:
             with self._control.read() as opened:
                 return self._find(seller_id, pairs, opened)
-        refuse_frozen(connection, (seller_id,))
+        try:
+            refuse_frozen(connection, (seller_id,))
+        except SellerFrozen:
+            for key_class, _ in pairs:
+                self._count("open_key", seller_id, key_class, "refused: frozen")
+            raise
         ring, found = self._ring(), {}
         for key_class in dict.fromkeys(key_class for key_class, _ in pairs):
             dates = sorted({expires_on for other, expires_on in pairs if other is key_class})
@@ -407,10 +437,17 @@ class KeyStore:
             )
         if rows:
             connection.execute(data_keys.insert(), rows)
+        for key in keys:
+            self._count("make_key", key.seller_id, key.key_class)
 
     def _unwrap(self, ring: KekRing, row: sa.Row[Any]) -> DataKey:
         context = key_context(row.key_id, row.seller_id, row.key_class, row.expires_on)
-        secret = ring.unwrap(row.kek_purpose, row.kek_version, context, row.wrapped, f"key {row.key_id}")
+        try:
+            secret = ring.unwrap(row.kek_purpose, row.kek_version, context, row.wrapped, f"key {row.key_id}")
+        except AmzigoError as error:
+            self._count("open_key", row.seller_id, row.key_class, f"refused: {_why(error)}")
+            raise
+        self._count("open_key", row.seller_id, row.key_class)
         return DataKey(row.key_id, row.seller_id, KeyClass(row.key_class), row.expires_on, secret)
 
     def _records(self, *conditions: sa.ColumnElement[bool], seller_id: str | None) -> list[KeyRecord]:
@@ -444,6 +481,27 @@ def _freeze_of(connection: Connection, seller_id: str) -> SellerFrozen | None:
     except SellerFrozen as frozen:
         return frozen
     return None
+
+
+def _not_counted(*_: object, **__: object) -> None:
+    pass
+
+
+def _secret_kind(name: str) -> str:
+    # A seller's secrets carry its id as the second part of their name; the kind is the first.
+    return name.partition("/")[0]
+
+
+def _secret_owner(name: str) -> str | None:
+    return name.split("/")[1] if "/" in name else None
+
+
+def _why(error: AmzigoError) -> str:
+    if isinstance(error, RoleRefused):
+        return "role"
+    if isinstance(error, SellerFrozen):
+        return "frozen"
+    return "tampered" if isinstance(error, KeyTampered) else "no key"
 
 
 def _drafted(seller_id: str, key_class: KeyClass, expires_on: date) -> DataKey:

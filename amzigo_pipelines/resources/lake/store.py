@@ -73,15 +73,22 @@ class Lake:
         keys: opens and makes the files' keys.
         clock: what is today.
         on_step: told the name of each step of a write as it is done; tests end the process there.
+        audit: where readings of PII are written down; a trail of its own when None.
     """
 
     def __init__(
-        self, home: Home, control: ControlDatabase, keys: KeyStore, clock: Clock, on_step: OnStep | None = None
+        self,
+        home: Home,
+        control: ControlDatabase,
+        keys: KeyStore,
+        clock: Clock,
+        on_step: OnStep | None = None,
+        audit: AuditTrail | None = None,
     ) -> None:
         self._dir, self._lock_dir, self._marker = home.lake_dir, home.lock_dir, home.path / "installation"
         self._periods = home.retention
         self._control, self._keys, self._clock = control, keys, clock
-        self._audit = AuditTrail(control, clock)
+        self._audit = audit or AuditTrail(control, keys, clock, home)
         self._on_step = on_step or no_step
 
     def writer(

@@ -29,6 +29,7 @@ import duckdb
 import pyarrow as pa
 
 from amzigo_pipelines.clock import Clock, today
+from amzigo_pipelines.resources.audit.trail import AuditTrail
 from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.durability import sync_file, sync_folder
 from amzigo_pipelines.resources.home import Home
@@ -51,6 +52,7 @@ from amzigo_pipelines.resources.marts.build import Mart
 from amzigo_pipelines.resources.marts.duckdb_session import DEFAULT_MEMORY, open_session, quoted, seal
 from amzigo_pipelines.resources.marts.fill import MartFiller, NewMart
 from amzigo_pipelines.resources.marts.query import run_query
+from amzigo_pipelines.resources.marts.query_audit import note_session, noted
 from amzigo_pipelines.resources.sellers import check_seller_id
 from amzigo_pipelines.resources.steps import OnStep, no_step
 
@@ -106,6 +108,7 @@ class Warehouse:
         clock: dates the files and tells dead keys.
         memory_limit: what one publish or one reader may use, as DuckDB writes it.
         on_step: told the name of each step of a publish as it is done; tests end the process there.
+        audit: where sessions and queries are written down; a trail of its own when None.
     """
 
     def __init__(
@@ -118,6 +121,7 @@ class Warehouse:
         *,
         memory_limit: str = DEFAULT_MEMORY,
         on_step: OnStep | None = None,
+        audit: AuditTrail | None = None,
     ) -> None:
         self._home = home
         self._control = control
@@ -126,6 +130,7 @@ class Warehouse:
         self._clock = clock
         self._memory_limit = memory_limit
         self._step = on_step or no_step
+        self._audit = audit or AuditTrail(control, keys, clock, home)
 
     def publish(self, seller_id: str, marts: Sequence[Mart], *, rebuild: bool = False) -> PublishReport:
         """Bring a seller's marts up to date with the lake and make them current.
@@ -222,6 +227,8 @@ class Warehouse:
             check_seller_id(seller_id)
         for _ in range(_ATTEMPTS):
             published = [self._required(seller_id) for seller_id in dict.fromkeys(seller_ids)]
+            for mart in published:
+                note_session(self._audit, mart.seller_id, mart.version, sum(mart.tables.values()), mart.bytes)
             try:
                 return self._open(published)
             except (MartDamaged, MartExpired):
@@ -238,7 +245,7 @@ class Warehouse:
             QueryError: the SQL is wrong, does more than read, or takes longer than `timeout_s`; also from the reader.
         """
         names = [seller_ids] if isinstance(seller_ids, str) else list(seller_ids)
-        return run_query(self.connect(*names), sql, timeout_s)
+        return noted(self._audit, names, sql, lambda: run_query(self.connect(*names), sql, timeout_s))
 
     def drop(self, seller_id: str) -> None:
         """Destroy a seller's mart keys and remove its file. Harmless when there is none; safe to repeat.

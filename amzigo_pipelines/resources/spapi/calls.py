@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from amzigo_pipelines.resources.sellers import Seller
     from amzigo_pipelines.resources.spapi.library import Answer, Library
-    from amzigo_pipelines.resources.spapi.transport import Connection
+    from amzigo_pipelines.resources.spapi.transport import Connection, Observe
 
 
 @dataclass
@@ -57,6 +57,7 @@ class Calls:
         pacer: where calls wait for their turn.
         http: makes the HTTP client of an address; for tests.
         deadline_s: longest time for one answer.
+        observe: told of every answer.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class Calls:
         pacer: Pacer,
         http: Callable[[], httpx.Client] | None,
         deadline_s: float,
+        observe: Observe | None,
     ) -> None:
         self.usage = Usage()
         self._seller_id = seller.seller_id
@@ -83,6 +85,7 @@ class Calls:
         self._pacer = pacer
         self._http = http
         self._deadline_s = deadline_s
+        self._observe = observe
         self._connection_made: Connection | None = None
         self._libraries: dict[str, Library] = {}
 
@@ -115,7 +118,9 @@ class Calls:
             from amzigo_pipelines.resources.spapi.transport import Connection
 
             client = self._http() if self._http else None
-            self._connection_made = Connection(self._endpoint.login, self._deadline_s, client=client)
+            self._connection_made = Connection(
+                self._endpoint.login, self._deadline_s, client=client, observe=self._observe
+            )
         return self._connection_made
 
     @cached_property

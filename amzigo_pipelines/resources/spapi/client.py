@@ -44,7 +44,7 @@ if TYPE_CHECKING:
         ReportsOperations,
         SalesOperations,
     )
-    from amzigo_pipelines.resources.spapi.transport import Connection
+    from amzigo_pipelines.resources.spapi.transport import Connection, Observe
 
 ORDERS_PER_PAGE = 100
 # Sections of an order that are given by role, and the role that gives them.
@@ -71,6 +71,7 @@ class SellingPartner:
         pacer: where calls wait for their turn.
         http: makes the HTTP client of an address; for tests.
         deadline_s: longest time for one answer.
+        observe: told of every answer: status and bytes.
 
     Raises:
         ClientMisconfigured: the environment overrides the marketplace, or a marketplace is unknown.
@@ -90,6 +91,7 @@ class SellingPartner:
         pacer: Pacer | None = None,
         http: Callable[[], httpx.Client] | None = None,
         deadline_s: float = 120.0,
+        observe: Observe | None = None,
     ) -> None:
         if os.environ.get("SP_API_DEFAULT_MARKETPLACE"):
             # Looked at before the library is imported: a wrong value breaks its import, a right one moves every call.
@@ -118,6 +120,7 @@ class SellingPartner:
             pacer=self._pacer,
             http=http,
             deadline_s=deadline_s,
+            observe=observe,
         )
 
     def __enter__(self) -> SellingPartner:

@@ -22,6 +22,7 @@ import sqlalchemy as sa
 
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.audit.trail import AuditTrail
 from amzigo_pipelines.resources.aws import aws_client, aws_errors
 from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.control.schema import client_secrets
@@ -80,17 +81,21 @@ class ClientSecretBook:
     Args:
         control: the control database.
         clock: dates what is seen.
+        audit: where changes are written down, with the change or not at all; nowhere when None.
     """
 
-    def __init__(self, control: ControlDatabase, clock: Clock) -> None:
+    def __init__(self, control: ControlDatabase, clock: Clock, audit: AuditTrail | None = None) -> None:
         self._control = control
         self._clock = clock
+        self._audit = audit
 
     def age(self, credentials: LwaCredentials) -> SecretAge:
         """The age of the secret that is in use. One that was never seen before counts from now on."""
         row = self._row(credentials)
         if row is None or row.fingerprint != _fingerprint(credentials):
-            self._put(credentials, since=self._clock.now(), is_exact=False, asked_at=None)
+            self._put(
+                credentials, "a client secret not seen before", since=self._clock.now(), is_exact=False, asked_at=None
+            )
             row = self._row(credentials)
         assert row is not None
         days = (self._clock.now() - row.since).days
@@ -98,17 +103,19 @@ class ClientSecretBook:
 
     def note_rotated(self, credentials: LwaCredentials, since: datetime) -> None:
         """Take down since when the secret in use is in force."""
-        self._put(credentials, since=since, is_exact=True, asked_at=None)
+        self._put(credentials, "the client secret was exchanged", since=since, is_exact=True, asked_at=None)
 
     def note_asked(self, credentials: LwaCredentials) -> None:
         """Take down that Amazon is being asked for a new secret."""
         age = self.age(credentials)
-        self._put(credentials, since=age.since, is_exact=age.is_exact, asked_at=self._clock.now())
+        told = "a new client secret was asked for"
+        self._put(credentials, told, since=age.since, is_exact=age.is_exact, asked_at=self._clock.now())
 
     def forget_asked(self, credentials: LwaCredentials) -> None:
         """Take it back: Amazon refused."""
         age = self.age(credentials)
-        self._put(credentials, since=age.since, is_exact=age.is_exact, asked_at=None)
+        told = "no new client secret: Amazon refused"
+        self._put(credentials, told, since=age.since, is_exact=age.is_exact, asked_at=None)
 
     def _row(self, credentials: LwaCredentials) -> sa.Row[Any] | None:
         with self._control.read() as connection:
@@ -116,10 +123,13 @@ class ClientSecretBook:
                 sa.select(client_secrets).where(client_secrets.c.application == _application(credentials))
             ).first()
 
-    def _put(self, credentials: LwaCredentials, **values: Any) -> None:
+    def _put(self, credentials: LwaCredentials, told: str, **values: Any) -> None:
         with self._control.transaction() as connection:
             key = {"application": _application(credentials)}
             put_row(connection, client_secrets, key, {"fingerprint": _fingerprint(credentials), **values})
+            if self._audit is not None:
+                acting = self._audit.acting
+                self._audit.record_in(connection, acting.label, "change_credentials", None, told, acting.reason)
 
 
 def rotate_client_secret(

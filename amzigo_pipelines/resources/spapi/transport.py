@@ -9,8 +9,8 @@ from __future__ import annotations
 import ssl
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -22,6 +22,8 @@ from amzigo_pipelines.resources.spapi.addresses import is_loopback
 from amzigo_pipelines.resources.spapi.errors import AmazonUnavailable, Asked, BadAnswer, BadRequest
 
 TIMEOUT = httpx.Timeout(connect=10.0, read=60.0, write=30.0, pool=10.0)
+NO_ANSWER = "no answer"
+Observe = Callable[[Asked, str, int], None]
 USER_AGENT = f"Amzigo/1 (Language=Python/{sys.version_info.major}.{sys.version_info.minor})"
 
 
@@ -44,6 +46,7 @@ class Connection:
         deadline_s: longest time for one answer from first to last byte.
         timeout: of each step.
         client: for tests.
+        observe: told of every answer, or that none came: who asked what, the status, bytes on the wire.
     """
 
     def __init__(
@@ -52,6 +55,7 @@ class Connection:
         deadline_s: float = 120.0,
         timeout: httpx.Timeout = TIMEOUT,
         client: httpx.Client | None = None,
+        observe: Observe | None = None,
     ) -> None:
         # Before the first request: httpx and what is below it log addresses and headers.
         protect_logs()
@@ -62,6 +66,7 @@ class Connection:
             trust_env=not is_loopback(httpx.URL(base).host),
         )
         self._deadline_s = deadline_s
+        self._observe = observe
         self.asked = Asked("?", "?")
 
     def request(
@@ -82,7 +87,9 @@ class Connection:
         """
         with (
             self.transport_errors(),
-            self._client.stream(method, url, params=params, data=data, content=content, headers=headers) as response,
+            self._observed(
+                self._client.stream(method, url, params=params, data=data, content=content, headers=headers)
+            ) as response,
         ):
             body = b"".join(self.chunks(response.iter_bytes()))
             return RawAnswer(response.status_code, response.headers, body)
@@ -96,11 +103,24 @@ class Connection:
         """
         with (
             self.transport_errors(),
-            self._client.stream(
-                "GET", url, headers={"accept-encoding": "identity", "user-agent": USER_AGENT}
+            self._observed(
+                self._client.stream("GET", url, headers={"accept-encoding": "identity", "user-agent": USER_AGENT})
             ) as response,
         ):
             yield response
+
+    @contextmanager
+    def _observed(self, answer: AbstractContextManager[httpx.Response]) -> Iterator[httpx.Response]:
+        asked, outcome, received = self.asked, NO_ANSWER, 0
+        response: httpx.Response | None = None
+        try:
+            with answer as response:
+                yield response
+        finally:
+            if response is not None:
+                outcome, received = str(response.status_code), response.num_bytes_downloaded
+            if self._observe is not None:
+                self._observe(asked, outcome, received)
 
     def chunks(self, body: Iterator[bytes]) -> Iterator[bytes]:
         """The chunks of a body, as long as the deadline holds: httpx's own timeout starts anew with every byte."""
