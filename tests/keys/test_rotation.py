@@ -92,7 +92,7 @@ def test_list_shows_every_purpose_and_no_key(
         "pseudonym": 1,
         "business": 1,
         "mart": 1,
-        "secret": 3,
+        "secret": 4,
         "hold": 0,
     }
     assert records["pii"]["version"] == 1 and records["pii"]["trouble"] is None

@@ -152,7 +152,7 @@ def test_a_changed_audit_trail_is_noticed(store: Store, change: str) -> None:
     second = schema.audit.c.number == 2
     with store.control.transaction() as connection:
         connection.execute(
-            schema.audit.update().where(second).values(actor="bob")
+            schema.audit.update().where(second).values(seller_id="OTHER1")
             if change == "edit"
             else schema.audit.delete().where(second)
         )

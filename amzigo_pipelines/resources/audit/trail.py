@@ -119,7 +119,7 @@ class AuditTrail:
         sums: Sums | None = None,
         acting: Acting | None = None,
     ) -> None:
-        self._control = control
+        self.control = control
         self._keys = keys
         self.clock = clock
         self._home = home
@@ -162,7 +162,7 @@ class AuditTrail:
             ControlError: the control database refuses: what was to be recorded must not happen.
         """
         draft = self._draft(actor, action, seller_id, subject, purpose, rows, bytes_, outcome, detail)
-        with self._counted() as counted, self._control.transaction() as connection:
+        with self._counted() as counted, self.control.transaction() as connection:
             return self._append(connection, [*counted, draft])
 
     def record_in(
@@ -186,7 +186,7 @@ class AuditTrail:
         """Write what was counted, and sign the head if that is due. Not within a transaction."""
         with self._counted() as counted:
             if counted:
-                with self._control.transaction() as connection:
+                with self.control.transaction() as connection:
                     self._append(connection, counted)
         self.sign_if_due()
 
@@ -233,7 +233,7 @@ class AuditTrail:
             AuditBroken: an entry doesn't open.
         """
         where = _where(seller_id, action, since, after, until)
-        return self._opened(rows_in_order(self._control, *where), user)
+        return self._opened(rows_in_order(self.control, *where), user)
 
     def read(
         self,
@@ -247,7 +247,7 @@ class AuditTrail:
         if limit is None:
             return list(self.entries(seller_id, action, since, user))
         newest: list[AuditEntry] = []
-        for entry in self._opened(rows_backwards(self._control, *_where(seller_id, action, since, 0, None)), user):
+        for entry in self._opened(rows_backwards(self.control, *_where(seller_id, action, since, 0, None)), user):
             newest.append(entry)
             if len(newest) >= limit:
                 break
@@ -268,16 +268,16 @@ class AuditTrail:
             public: checks the signed heads; the home's own when None.
             expected: number and hash of an entry as an export wrote them down.
         """
-        return verify(self._control, public or self._public, self._folder, expected)
+        return verify(self.control, public or self._public, self._folder, expected)
 
     def head(self) -> Head:
         """Where the trail ends."""
-        with self._control.read() as connection:
+        with self.control.read() as connection:
             return head_of(connection)
 
     def sign_if_due(self) -> Mark | None:
         """Sign the head, if enough came after the last that was signed, and if the role may sign."""
-        with self._control.read() as connection:
+        with self.control.read() as connection:
             head, (signed, signed_at) = head_of(connection), marks.newest(connection)
         fresh = head.number - signed
         if not fresh or (
@@ -291,8 +291,8 @@ class AuditTrail:
         private = self.signing_key()
         if private is None or self._folder is None:
             return None
-        installation_id = self._control.installation_id()
-        with self._control.transaction() as connection:
+        installation_id = self.control.installation_id()
+        with self.control.transaction() as connection:
             head = head_of(connection)
             if marks.newest(connection)[0] >= head.number:
                 return None
@@ -400,7 +400,7 @@ class AuditTrail:
             "detail": detail,
         }
         known = {name: value for name, value in facts.items() if value is not None}
-        return Draft(_microseconds(self.clock.now()), action, seller_id, known)
+        return Draft(microseconds(self.clock.now()), action, seller_id, known)
 
     def _opened(self, rows: Iterator[sa.Row[Any]], user: str | None) -> Iterator[AuditEntry]:
         for row in rows:
@@ -441,13 +441,14 @@ def _where(
     if action is not None:
         where.append(c.action == action)
     if since is not None:
-        where.append(c.at_us >= _microseconds(since))
+        where.append(c.at_us >= microseconds(since))
     if until is not None:
-        where.append(c.at_us < _microseconds(until))
+        where.append(c.at_us < microseconds(until))
     if after:
         where.append(c.number > after)
     return where
 
 
-def _microseconds(at: datetime) -> int:
+def microseconds(at: datetime) -> int:
+    """Microseconds since 1970, as entries are dated."""
     return (at - _EPOCH) // timedelta(microseconds=1)
