@@ -283,6 +283,7 @@ def test_no_rows_no_pii_in_certificate_ledger_and_audit(platform: Platform) -> N
     assert json.loads(detail) == {"certificate": 1}
     (entry,) = platform.audit.read(action="destroy_keys")
     assert entry.subject == "1 pii keys of 1 sellers"
+    assert "canary" not in str(platform.audit.read())
 
 
 def test_keys_without_files_are_destroyed_and_certified(platform: Platform) -> None:
