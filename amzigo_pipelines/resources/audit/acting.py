@@ -7,6 +7,7 @@ recorded (`trail.py`), and what a role may do (`keys/roles.py`).
 from __future__ import annotations
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -14,7 +15,6 @@ from amzigo_pipelines.resources.keys.roles import USER_VARIABLE, login_name, rol
 
 # Dagster's tags that say what launched a run.
 _SCHEDULE, _SENSOR, _BACKFILL, _PERSON = "dagster/schedule_name", "dagster/sensor_name", "dagster/backfill", "user"
-COMMAND_TAG = "amzigo/command"
 
 
 @dataclass(frozen=True)
@@ -29,6 +29,7 @@ class Acting:
         job: the run's job.
         launched_by: the schedule, sensor, backfill, command or person that launched the run.
         command: the command line's command, such as `amzigo sql`; empty elsewhere.
+        host: the machine.
     """
 
     user: str
@@ -38,6 +39,7 @@ class Acting:
     job: str = ""
     launched_by: str = ""
     command: str = ""
+    host: str = ""
 
     @property
     def label(self) -> str:
@@ -65,7 +67,8 @@ def process_acting(environment: Mapping[str, str] | None = None) -> Acting:
         RoleRefused: AMZIGO_ROLE names no role.
     """
     values = os.environ if environment is None else environment
-    return Acting(login_name(), values.get(USER_VARIABLE, "").strip(), role_of(environment) or "")
+    claimed, role = values.get(USER_VARIABLE, "").strip(), role_of(environment) or ""
+    return Acting(login_name(), claimed, role, host=socket.gethostname())
 
 
 def launcher(tags: Mapping[str, str]) -> str:
@@ -73,4 +76,4 @@ def launcher(tags: Mapping[str, str]) -> str:
     for tag, kind in ((_SCHEDULE, "schedule"), (_SENSOR, "sensor"), (_BACKFILL, "backfill"), (_PERSON, "user")):
         if tags.get(tag):
             return f"{kind} {tags[tag]}"
-    return tags.get(COMMAND_TAG, "")
+    return ""
