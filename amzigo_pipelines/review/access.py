@@ -167,9 +167,8 @@ def _path(path: Path, protected_by: str) -> Iterator[PathAccess]:
         yield PathAccess(str(path), "?", "?", "?", [], f"can't be looked at: {error.strerror}")
         return
     if path.suffix == ".key":
-        protected_by = (
-            "AWS KMS" if text.startswith(KMS) else "AMZIGO_KEK" if text.startswith(WRAPPED) else "its mode only"
-        )
+        sealed_by = {KMS: "AWS KMS", WRAPPED: "AMZIGO_KEK"}
+        protected_by = next((told for mark, told in sealed_by.items() if text.startswith(mark)), "")
     owner, group, mode = _user_name(status.st_uid), _group(status.st_gid), status.st_mode
     readers = [f"user {owner}"] if mode & 0o400 else []
     if mode & 0o040:

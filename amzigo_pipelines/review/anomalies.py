@@ -1,7 +1,7 @@
 """What is unusual in two weeks of the audit trail, against the weeks before.
 
-Belongs here: the rules, over a stream of entries. Does not belong here: keeping a review (`reviews.py`), and reading the
-trail. Counts and names only, like the trail itself.
+Belongs here: the rules, over a stream of entries. Does not belong here: keeping a review (`reviews.py`), and reading
+the trail. Counts and names only, like the trail itself.
 """
 
 from __future__ import annotations

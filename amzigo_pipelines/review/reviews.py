@@ -3,8 +3,8 @@
 Belongs here: building, keeping, listing and signing off. Does not belong here: what is unusual (`anomalies.py`), who
 has access (`access.py`), and when a review is built (`automation/audit.py`).
 
-Report and sign-off are sealed like the trail's entries; both are entries of the trail with the report's SHA-256, so that
-neither can be changed unseen.
+Report and sign-off are sealed like the trail's entries; both are entries of the trail with the report's SHA-256, so
+that neither can be changed unseen.
 """
 
 from __future__ import annotations
