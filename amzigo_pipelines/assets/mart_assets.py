@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from amzigo_pipelines.assets.mart_definitions import Mart
+from amzigo_pipelines.assets.mart_pictures import picture
 from amzigo_pipelines.assets.partitions import SELLERS
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.errors import AmzigoError
@@ -54,7 +55,10 @@ def mart_assets(marts: Sequence[Mart]) -> list[dg.AssetsDefinition]:
         way = "from nothing" if report.is_rebuilt else f"{report.loaded_days} changed partitions"
         way += " applied to a copy" if report.is_updated else ""
         context.log.info(f"{seller_id}: published version {report.version} ({way})")
+        with explained(), platform.warehouse.connect(seller_id) as connection:
+            pictures = {mart.name: picture(connection, mart.name) for mart in marts}
         for mart in marts:
+            seen = pictures[mart.name]
             yield dg.MaterializeResult(
                 asset_key=mart_key(mart.name),
                 metadata={
@@ -63,6 +67,7 @@ def mart_assets(marts: Sequence[Mart]) -> list[dg.AssetsDefinition]:
                     "built": way,
                     "bytes_of_the_seller_file": report.bytes,
                     "duration_s": dg.MetadataValue.float(round(report.duration_s, 3)),
+                    **({"picture": seen} if seen else {}),
                 },
             )
 
