@@ -38,8 +38,11 @@ bench: $(VENV)/.installed ## measure what is promised about speed, as ratios
 dictionary: $(VENV)/.installed ## write docs/data-dictionary.md anew from the catalog and the marts
 	@$(BIN)/amzigo dictionary --markdown > docs/data-dictionary.md
 
+compliance: $(VENV)/.installed ## write docs/compliance.md anew from the table of promises
+	@$(BIN)/python -m amzigo_pipelines.compliance.page > docs/compliance.md
+
 lock: ## resolve requirements.lock anew from pyproject.toml (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --extra dev --generate-hashes --no-strip-extras \
 		--no-annotate --no-header --no-emit-index-url --no-emit-find-links --output-file requirements.lock pyproject.toml
 
-.PHONY: help demo dev test lint bench dictionary lock
+.PHONY: help demo dev test lint bench dictionary compliance lock

@@ -22,6 +22,9 @@ MIN_FREE_BYTES = 1_000_000_000
 # A backup is due every day, a drill every week.
 MAX_BACKUP_AGE_DAYS = 2
 MAX_DRILL_AGE_DAYS = 8
+# Signatures of AWS fail beyond this, and days would be cut at the wrong moment.
+MAX_CLOCK_OFF_S = 300
+_ANSWER_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,7 @@ def check_installation() -> list[Finding]:
     checks: list[tuple[str, Callable[[Platform], str]]] = [
         ("permissions", _permissions),
         ("disk", _disk),
+        ("clock", _clock),
         ("control database", _control),
         ("keys", _keys),
         ("key ages", _key_ages),
@@ -56,6 +60,7 @@ def check_installation() -> list[Finding]:
         ("dagster", _dagster),
         ("endpoint", _endpoint),
         ("client secret", _client_secret),
+        ("alerts", _alerts),
     ]
     return findings + [_looked(name, lambda check=check: check(platform)) for name, check in checks]  # type: ignore[misc]
 
@@ -87,13 +92,26 @@ def _python() -> str:
 
 
 def _packages() -> str:
+    from importlib.metadata import PackageNotFoundError, requires, version
+
     import duckdb
+    from packaging.requirements import Requirement
 
     from amzigo_pipelines.resources.marts.duckdb_session import open_session
 
+    wanted = [Requirement(text) for text in requires("amzigo-pipelines") or ()]
+    # Those of the extras are for whoever develops.
+    wanted = [one for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})]
+    for one in wanted:
+        try:
+            there = version(one.name)
+        except PackageNotFoundError:
+            raise _Trouble(f"{one.name} is not installed: install the locked packages (make demo does)") from None
+        if there not in one.specifier:
+            raise _Trouble(f"{one.name} is {there}, wanted is {one.specifier}: install the locked packages again")
     with open_session(None) as connection:
         connection.execute("SELECT 1")
-    return f"DuckDB {duckdb.__version__} with its encryption extension"
+    return f"{len(wanted)} as wanted; DuckDB {duckdb.__version__} with its encryption extension"
 
 
 def _permissions(platform: Platform) -> str:
@@ -113,9 +131,17 @@ def _disk(platform: Platform) -> str:
     return f"{free / 1e9:.0f} GB free"
 
 
+def _clock(platform: Platform) -> str:
+    from amzigo_pipelines.retention.time_check import check_time
+
+    # Dates of death hang on it.
+    check_time(platform)
+    return f"{platform.clock.now():%Y-%m-%d %H:%M} UTC, not behind what retention has seen"
+
+
 def _control(platform: Platform) -> str:
     platform.lake.check_installation()
-    return f"{len(platform.sellers.list())} sellers connected"
+    return f"{platform.control.place}; {len(platform.sellers.list())} sellers connected"
 
 
 def _keys(platform: Platform) -> str:
@@ -213,14 +239,38 @@ def _dagster(platform: Platform) -> str:
 
 def _endpoint(platform: Platform) -> str:
     if platform.home.kind is Kind.PRODUCTION:
-        from amzigo_pipelines.resources.spapi.auth import endpoint_for
-
-        endpoint_for(platform.home)
-        return "Amazon itself, which is asked by the first extraction"
+        return _amazon(platform)
     from amzigo_pipelines.cli.simulation import require_simulator
 
     require_simulator(platform.home)
     return f"the simulator answers at {platform.home.endpoint}"
+
+
+def _amazon(platform: Platform) -> str:
+    """Whether Amazon answers where sellers are connected, and whether its time is ours."""
+    from email.utils import parsedate_to_datetime
+
+    import httpx
+
+    from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
+    from amzigo_pipelines.resources.spapi.auth import endpoint_for
+    from amzigo_pipelines.resources.spapi.transport import tls_context
+
+    endpoint = endpoint_for(platform.home)
+    regions = {MARKETPLACES[one].region for seller in platform.sellers.list() for one in seller.marketplace_ids}
+    if not regions:
+        return "Amazon itself; asked once a seller is connected"
+    for address in (endpoint.login, *(endpoint.api[region] for region in sorted(regions))):
+        try:
+            # Without a token: any answer at all is what is looked for.
+            answer = httpx.head(address, verify=tls_context(), timeout=_ANSWER_S)
+        except httpx.HTTPError as error:
+            raise _Trouble(f"{address} can't be reached ({type(error).__name__}): open the network to it") from None
+        if "date" in answer.headers:
+            off_s = abs((parsedate_to_datetime(answer.headers["date"]) - platform.clock.now()).total_seconds())
+            if off_s > MAX_CLOCK_OFF_S:
+                raise _Trouble(f"the clock is {off_s:.0f} s off Amazon's: set it by NTP")
+    return f"Amazon answers for {', '.join(sorted(regions))}, and its time is ours"
 
 
 def _client_secret(platform: Platform) -> str:
@@ -242,3 +292,14 @@ def _client_secret(platform: Platform) -> str:
             "'amzigo credentials rotate'"
         )
     return f"{kept}, {old}"
+
+
+def _alerts(platform: Platform) -> str:
+    waiting = platform.alert_delivery.undelivered()
+    if failed := [message for message in waiting if message.attempts]:
+        raise _Trouble(f"{len(failed)} messages could not be delivered: {failed[0].reason}")
+    standing = platform.alerts.list()
+    told = f"{len(standing)} stand ('amzigo alerts list')" if standing else "none stands"
+    if not platform.home.alerts.routes and platform.home.kind is Kind.PRODUCTION:
+        raise _Soon(f"{told}; nobody is told: give routes under [alerts] in amzigo.toml")
+    return told

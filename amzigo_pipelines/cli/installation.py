@@ -55,12 +55,24 @@ def init(
         say("next: set AMZIGO_LWA_CLIENT_ID and AMZIGO_LWA_CLIENT_SECRET, then amzigo seller add --help")
 
 
-def doctor(as_json: AsJson = False) -> None:
+def doctor(
+    compliance: Annotated[
+        bool, typer.Option("--compliance", help="Instead: every promise of the data policy with today's evidence.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
     """Check this installation.
 
-    Each line is one check: what was found, and what to do about it if it is a trouble.
+    Each line is one check: what was found, and what to do about it if it is a trouble. With --compliance each line is
+    a promise: green, red, or left to the deployment. Exit code 1 if anything is wrong or red.
+
+    Example: amzigo doctor --compliance
     """
     from amzigo_pipelines.cli.checks import check_installation
+
+    if compliance:
+        _show_compliance(as_json)
+        return
 
     findings = check_installation()
     if as_json:
@@ -71,3 +83,33 @@ def doctor(as_json: AsJson = False) -> None:
     bad = [f.check for f in findings if not f.is_ok]
     if bad:
         raise Unhealthy(f"{len(bad)} of {len(findings)} checks failed: {', '.join(bad)}")
+
+
+def _show_compliance(as_json: bool) -> None:
+    from amzigo_pipelines.compliance.evidence import State
+    from amzigo_pipelines.compliance.table import look
+    from amzigo_pipelines.resources.platform import open_platform
+
+    found = look(open_platform())
+    if as_json:
+        print_json(
+            [
+                {
+                    "clause": one.promise.clause,
+                    "promise": one.promise.promise,
+                    "state": one.state,
+                    "finding": one.finding,
+                    "kept_by": one.promise.kept_by,
+                    "proof": one.promise.proof,
+                    "deployment": one.promise.deployment or None,
+                }
+                for one in found
+            ]
+        )
+    else:
+        colours = {State.GREEN: "green", State.RED: "red", State.DEPLOYMENT: "yellow"}
+        rows = [[one.promise.clause, one.promise.promise, one.state, one.finding] for one in found]
+        print_table("", ["clause", "promise", "today", "evidence"], rows, colours={2: colours})
+    red = [one.promise.clause for one in found if one.state is State.RED]
+    if red:
+        raise Unhealthy(f"{len(red)} of {len(found)} promises lack evidence today: {', '.join(dict.fromkeys(red))}")

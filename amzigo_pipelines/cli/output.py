@@ -47,8 +47,20 @@ def print_json(data: Any) -> None:
     print(json.dumps(data, indent=2, default=_plain, ensure_ascii=False))
 
 
-def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print rows as a table. Numbers stand to the right, None is shown as a dash."""
+def print_table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    colours: Mapping[int, Mapping[Any, str]] | None = None,
+) -> None:
+    """Print rows as a table. Numbers stand to the right, None is shown as a dash.
+
+    Args:
+        title: above it; may be empty.
+        columns: headers.
+        rows: values.
+        colours: by the column's place, the colours of its values.
+    """
     from rich.markup import escape
     from rich.table import Table
 
@@ -57,8 +69,10 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     for index, column in enumerate(columns):
         is_number = any(isinstance(row[index], int | float | Decimal) for row in rows)
         table.add_column(column, justify="right" if is_number else "left", overflow="fold")
+    by_place = colours or {}
     for row in rows:
-        table.add_row(*(escape(shown(value)) for value in row))
+        cells = [(escape(shown(value)), by_place.get(at, {}).get(value)) for at, value in enumerate(row)]
+        table.add_row(*(f"[{colour}]{text}[/]" if colour else text for text, colour in cells))
     stdout().print(table)
 
 
