@@ -102,7 +102,7 @@ def no_database(platform: Platform) -> None:
         (telemetry_on, "5.1", "Dagster's telemetry is not off"),
         (another_sellers_key, "AUP", "files are under another seller's key"),
         (changed_entry, "3.2", "broken at entry 1"),
-        (forged_certificate, "6.2", "signature"),
+        (forged_certificate, "6.2", "was changed after it was signed"),
         (later(9), "3.3", "no restore drill has passed in the last 8 days"),
         (later(21), "2.2", "should be gone since"),
         (later(400), "3.1", "'amzigo keys rotate'"),
