@@ -13,7 +13,7 @@ import typer
 from amzigo_pipelines.cli.options import AsJson
 from amzigo_pipelines.cli.output import print_json, print_table, say
 
-app = typer.Typer(help="What stands: failed runs and checks, who is told.", no_args_is_help=True)
+app = typer.Typer(help="Failed runs and checks, and who is told of them.", no_args_is_help=True)
 
 
 @app.command("list")

@@ -9,7 +9,7 @@ import typer
 from amzigo_pipelines.cli.options import AsJson
 from amzigo_pipelines.cli.output import print_records, say
 
-app = typer.Typer(help="Checks of the lake and the marts: their results, running them.", no_args_is_help=True)
+app = typer.Typer(help="Checks of lake and marts: results, and running them.", no_args_is_help=True)
 
 OneSeller = Annotated[str | None, typer.Option("--seller", "-s", help="One seller. Default: all.")]
 
