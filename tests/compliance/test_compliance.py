@@ -64,7 +64,7 @@ def another_sellers_key(platform: Platform) -> None:
 
 def changed_entry(platform: Platform) -> None:
     with platform.control.transaction() as connection:
-        connection.execute(sa.text("UPDATE audit SET purpose = 'none' WHERE number = 1"))
+        connection.execute(sa.text("UPDATE audit SET action = 'none' WHERE number = 1"))
 
 
 def forged_certificate(platform: Platform) -> None:
@@ -101,10 +101,12 @@ def no_database(platform: Platform) -> None:
         (open_kek, "3.1", "is open to others: chmod 600 it"),
         (telemetry_on, "5.1", "Dagster's telemetry is not off"),
         (another_sellers_key, "AUP", "files are under another seller's key"),
-        (changed_entry, "3.2", "broken at entry 1"),
+        (changed_entry, "3.2", "entry 1"),
         (forged_certificate, "6.2", "was changed after it was signed"),
         (later(9), "3.3", "no restore drill has passed in the last 8 days"),
         (later(21), "2.2", "should be gone since"),
+        (later(40), "3.2", "were not reviewed"),
+        (later(60), "4.1", "nobody reviewed who has access"),
         (later(400), "3.1", "'amzigo keys rotate'"),
         (unknown_dataset, "1.1", "the lake holds orders_copy"),
         (no_database, "6.1", "is missing: restore it from a backup"),
