@@ -16,6 +16,7 @@ from amzigo_pipelines.automation.pipeline import JOBS, SCHEDULES, SENSORS
 from amzigo_pipelines.automation.privacy import PRIVACY_JOBS, PRIVACY_SCHEDULES, PRIVACY_SENSORS
 from amzigo_pipelines.quality.checks import lake_checks
 from amzigo_pipelines.quality.erasure_checks import erasure_checks
+from amzigo_pipelines.quality.freshness_checks import freshness_checks
 from amzigo_pipelines.quality.key_checks import key_checks
 from amzigo_pipelines.quality.mart_checks import mart_checks
 from amzigo_pipelines.quality.mart_suites import mart_suites
@@ -55,6 +56,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
             *key_checks(),
             *retention_checks(),
             *lake_checks(),
+            *freshness_checks(),
             *mart_checks(),
             *mart_suites(marts),
             *erasure_checks(),

@@ -57,6 +57,13 @@ def machine_refusal(error: BaseException) -> str | None:
     return f"{place} can't be used ({error.strerror}): {_MACHINE_REFUSALS[error.errno]} and try again"
 
 
+def told_of(error: BaseException) -> str:
+    """What may be kept and shown of any error: our own sentence, the machine's refusal, or the type alone."""
+    if isinstance(error, AmzigoError):
+        return str(error)
+    return machine_refusal(error) or f"an unexpected {type(error).__name__} (its text is withheld, it could hold data)"
+
+
 def places_in_code(error: BaseException) -> list[str]:
     """Where an exception passed through, outermost first: file, line and function, and no value of any."""
     return [f"{frame.filename}:{frame.lineno} in {frame.name}" for frame in traceback.extract_tb(error.__traceback__)]

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from amzigo_pipelines.assets.extraction.extract import SOURCES, datasets_of, extract_partition
+from amzigo_pipelines.assets.extraction.extract import SOURCES, extract_partition
 from amzigo_pipelines.assets.mart_definitions import load_marts
 from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.clock import SystemClock
@@ -84,7 +84,7 @@ def one_day() -> list[tuple[str, float]]:
             times = []
             for round_ in range(2):  # the first makes the simulator's world and loads the libraries
                 started = time.perf_counter()
-                connected = set(datasets_of(platform, profile.seller_id))
+                connected = set(platform.connected_datasets(profile.seller_id))
                 for source in (source for source in SOURCES if connected.issuperset(source)):
                     extract_partition(platform, profile.seller_id, yesterday, source)
                 extracted = time.perf_counter()

@@ -13,10 +13,9 @@ from zoneinfo import ZoneInfo
 
 import dagster as dg
 
-from amzigo_pipelines.assets.extraction.extract import datasets_of
 from amzigo_pipelines.assets.mart_definitions import mart_names
 from amzigo_pipelines.assets.partitions import SELLERS, partition_key, range_tags, ranges_of
-from amzigo_pipelines.automation import retention
+from amzigo_pipelines.automation import freshness, retention
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
@@ -24,6 +23,7 @@ from amzigo_pipelines.catalog.order_report import REPORT_TYPE as ORDER_REPORT
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
+from amzigo_pipelines.quality.checks import lake_check_keys
 from amzigo_pipelines.quality.mart_results import MartResults
 from amzigo_pipelines.quality.mart_suites import suite_keys
 from amzigo_pipelines.quality.results import QualityResults
@@ -47,7 +47,7 @@ extraction_job = dg.define_asset_job(
 )
 quality_job = dg.define_asset_job(
     QUALITY_JOB,
-    selection=dg.AssetSelection.checks_for_assets(*(lake_key(name) for name in DATASETS)),
+    selection=dg.AssetSelection.checks(*lake_check_keys()),
     description="One seller: look at all partitions that are new since the last look.",
     executor_def=dg.in_process_executor,
 )
@@ -97,7 +97,7 @@ def missing_days(platform: Platform, seller_id: str, last: date) -> dict[tuple[d
             there[record.dataset].add(record.day)
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     found: dict[tuple[date, date], list[str]] = {}
-    for name in datasets_of(platform, seller_id):
+    for name in platform.connected_datasets(seller_id):
         if not DATASETS[name].source.is_snapshot:
             for bounds in ranges_of(day for day in days if day not in there[name]):
                 found.setdefault(bounds, []).append(name)
@@ -306,6 +306,6 @@ def _is_extracting(instance: dg.DagsterInstance, seller_id: str) -> bool:
     )
 
 
-JOBS = (extraction_job, quality_job, publish_job, mart_quality_job, *retention.RETENTION_JOBS)
-SCHEDULES = (daily_extraction_schedule, *retention.SCHEDULES)
+JOBS = (extraction_job, quality_job, publish_job, mart_quality_job, freshness.freshness_job, *retention.RETENTION_JOBS)
+SCHEDULES = (daily_extraction_schedule, freshness.freshness_schedule, *retention.SCHEDULES)
 SENSORS = (check_after_extraction, publish_after_extraction, check_after_publish, deferred_extraction)

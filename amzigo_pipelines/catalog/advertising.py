@@ -9,13 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from types import MappingProxyType
 
 from amzigo_pipelines.catalog.model import DATE, INTEGER, MONEY, STRING, Column, Dataset, Source, business
 
 _PURPOSE = "sales analysis"
 _PARTITION_DAY = "the marketplace's local day on which the ads were shown and clicked"
-_SOURCE = Source(operation="createAsyncReport", lookback_days=30, window_days=31, is_optional=True)
+_SOURCE = Source(
+    operation="createAsyncReport",
+    lookback_days=30,
+    window_days=31,
+    is_optional=True,
+    expected_within=timedelta(hours=12),
+)
 
 
 def _metrics() -> tuple[Column, ...]:

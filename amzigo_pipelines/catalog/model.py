@@ -132,6 +132,7 @@ class Source:
         role: the role that Amazon demands for it, as Seller Central names it; empty for those that every seller grants.
         is_optional: True where a seller may do without it: it needs an account that has to be connected by itself.
         report: how to extract the report, for those that the generic extraction takes care of.
+        expected_within: so long after a day has ended (UTC) its partition is there, unless something is wrong.
     """
 
     operation: str
@@ -142,6 +143,7 @@ class Source:
     role: str = ""
     is_optional: bool = False
     report: ReportShape | None = None
+    expected_within: timedelta = timedelta(hours=6)
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ window, so it is asked for each day, and Amazon takes 15 queries at once: hence 
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from amzigo_pipelines.catalog.model import (
     DATE,
     INTEGER,
@@ -40,6 +42,7 @@ def _source(view: str, aggregate_by: str, window_days: int, lookback_days: int) 
         window_days=window_days,
         role=_ROLE,
         report=ReportShape(day_column="happened_on", is_for_account=True, query=query),
+        expected_within=timedelta(hours=12),
     )
 
 

@@ -48,7 +48,6 @@ def extract(
 
     Example: amzigo extract --seller ASYNTHETICNORTH1 --from 2026-11-01 --to 2026-11-20
     """
-    from amzigo_pipelines.assets.extraction.extract import datasets_of
     from amzigo_pipelines.assets.extraction.history import Plan, Stretch, oldest_day, plan_history
     from amzigo_pipelines.catalog.registry import DATASETS
     from amzigo_pipelines.catalog.registry import dataset as dataset_named
@@ -80,7 +79,7 @@ def extract(
             f"{start} is before the first day of this home, {platform.home.first_day}: set first_day in "
             f"{platform.home.settings_file} to an earlier day"
         )
-    names = [dataset_named(name).name for name in dataset] if dataset else datasets_of(platform, seller_id)
+    names = [dataset_named(name).name for name in dataset] if dataset else platform.connected_datasets(seller_id)
     of_past = [name for name in names if not DATASETS[name].source.is_snapshot]
     if start == end:
         # Named datasets are taken at their word; the extraction itself refuses a snapshot of a day long gone.

@@ -35,6 +35,7 @@ from amzigo_pipelines.cli import (
     retention,
     sellers,
     services,
+    status,
 )
 from amzigo_pipelines.cli.login import LoggedCommands
 from amzigo_pipelines.cli.output import complain
@@ -68,6 +69,7 @@ app.command()(data.sql)
 app.add_typer(costs.app, name="costs")
 app.command()(dictionary.dictionary)
 app.command()(report.report)
+app.command()(status.status)
 app.add_typer(quality.app, name="quality")
 app.add_typer(retention.app, name="retention")
 app.add_typer(certificates.app, name="certificate")

@@ -57,6 +57,11 @@ def lake_checks() -> list[dg.AssetChecksDefinition]:
     return [check_lake]
 
 
+def lake_check_keys() -> list[dg.AssetCheckKey]:
+    """The keys of all checks."""
+    return [spec.key for name in DATASETS for spec in _specs(name)]
+
+
 def check_results(platform: Platform) -> dict[dg.AssetCheckKey, dg.AssetCheckResult]:
     """How every dataset stands, over all sellers."""
     results = QualityResults(platform.control).current()

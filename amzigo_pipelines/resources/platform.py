@@ -167,6 +167,13 @@ class Platform:
 
         return Warehouse(self.home, self.control, self.keys, self.lake, self.clock, audit=self.audit)
 
+    def connected_datasets(self, seller_id: str) -> list[str]:
+        """The datasets that can be extracted for a seller: all but those of sources that it has not connected."""
+        from amzigo_pipelines.catalog.registry import DATASETS
+
+        has_ads = self.ads_accounts.get(seller_id) is not None
+        return [name for name, dataset in DATASETS.items() if has_ads or not dataset.source.is_optional]
+
     def selling_partner(self, seller_id: str) -> SellingPartner:
         """A client that acts for one seller at Amazon, or at the simulator in a `test` home.
 

@@ -7,6 +7,7 @@ here: how (the module of each source; `reports.py` for all that come as plain re
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import suppress
 from datetime import date, timedelta
 from functools import partial
 
@@ -24,8 +25,11 @@ from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
+from amzigo_pipelines.errors import AmzigoError, told_of
+from amzigo_pipelines.resources.control.failed_partitions import FailedPartitions
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.reports.desk import ReportOrder
+from amzigo_pipelines.resources.sellers import UnknownSeller
 
 __all__ = [
     "LAST_SOURCES",
@@ -33,7 +37,6 @@ __all__ = [
     "ExtractionRefused",
     "ExtractionResult",
     "SourceSkipped",
-    "datasets_of",
     "extract_partition",
     "extract_partitions",
 ]
@@ -97,11 +100,27 @@ def extract_partitions(
             before is stored.
     """
     source = _source_of(datasets)
-    with platform.selling_partner(seller_id) as partner:
-        earlier = _lookback(platform, [DATASETS[name] for name in source], days)
-        extraction = Extraction(platform, partner, platform.keys.pseudonymiser(seller_id), frozenset(earlier))
-        _ask_ahead(extraction, days, ahead)
-        yield from _EXTRACTS[source](extraction, [*earlier, *days])
+    earlier = _lookback(platform, [DATASETS[name] for name in source], days)
+    failures = FailedPartitions(platform.control)
+    on_the_list = {(one.dataset, one.day) for one in failures.list(seller_id)}
+    left = dict.fromkeys([*earlier, *days])
+    try:
+        with platform.selling_partner(seller_id) as partner:
+            extraction = Extraction(platform, partner, platform.keys.pseudonymiser(seller_id), frozenset(earlier))
+            _ask_ahead(extraction, days, ahead)
+            for result in _EXTRACTS[source](extraction, list(left)):
+                left.pop(result.day, None)
+                if (result.dataset, result.day) in on_the_list:
+                    failures.remove(seller_id, result.dataset, result.day)
+                yield result
+    except (SourceSkipped, ExtractionRefused, UnknownSeller):
+        # Nothing failed: it was not to be done.
+        raise
+    except Exception as error:
+        # Where not even this can be written, the first error is still the one to tell.
+        with suppress(AmzigoError):
+            failures.add(seller_id, source, left, told_of(error), platform.clock.now())
+        raise
 
 
 def extract_partition(platform: Platform, seller_id: str, day: date, datasets: Sequence[str]) -> list[ExtractionResult]:
@@ -126,12 +145,6 @@ def _ask_ahead(extraction: Extraction, days: Sequence[date], datasets: Collectio
     if ORDERS.name in datasets:
         orders += reports_ahead(extraction, days)
     extraction.desk.ask_ahead(extraction.partner, orders)
-
-
-def datasets_of(platform: Platform, seller_id: str) -> list[str]:
-    """The datasets that can be extracted for a seller: all but those of sources that it has not connected."""
-    has_ads = platform.ads_accounts.get(seller_id) is not None
-    return [name for name, dataset in DATASETS.items() if has_ads or not dataset.source.is_optional]
 
 
 def _source_of(datasets: Sequence[str]) -> tuple[str, ...]:

@@ -442,6 +442,17 @@ restore_drills = sa.Table(
     sa.Column("detail", sa.Text, nullable=False),  # JSON object
 )
 
+# Extractions that failed, a row a partition, until it is extracted. The sentence is one of ours and holds no value.
+failed_partitions = sa.Table(
+    "failed_partitions",
+    metadata,
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("dataset", sa.String(64), primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True),
+    sa.Column("failed_at", Instant, nullable=False),
+    sa.Column("sentence", sa.Text, nullable=False),
+)
+
 # What the checks found: one row a version of a partition. Counts by rule, never a value.
 quality_results = sa.Table(
     "quality_results",
