@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from importlib import resources
 from typing import Any
@@ -29,12 +30,19 @@ __all__ = ["Mart", "MartError", "check_marts", "in_order", "load_marts", "parse_
 def load_marts() -> list[Mart]:
     """All marts of `marts/*.sql` in dependency order, checked against their own SQL.
 
+    Read and checked once a process: following every column takes a second, and a publish asks for them too.
+
     Raises:
         MartError: a file lacks a declaration, or reads or returns something else than it declares.
     """
+    return list(_load())
+
+
+@cache
+def _load() -> tuple[Mart, ...]:
     folder = resources.files("amzigo_pipelines.assets") / "marts"
     marts = [parse_mart(name, (folder / f"{name}.sql").read_text("utf-8")) for name in mart_names()]
-    return check_marts(in_order(marts))
+    return tuple(check_marts(in_order(marts)))
 
 
 def mart_names() -> list[str]:

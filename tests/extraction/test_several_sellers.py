@@ -124,7 +124,7 @@ class Runs:
 
 @pytest.fixture
 def runs(platform: Platform) -> Iterator[Runs]:
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         yield Runs(platform, instance)
 
 
@@ -212,7 +212,7 @@ def test_a_busy_day_whose_report_comes_to_nothing_ends_equal_to_the_truth_by_its
     monkeypatch.setattr(choosing, "MOST_AT_ONCE", 5)
     server.faults.add(f"createReport/{REPORT_TYPE}", fate, times=1)
     orders = ("orders", "order_items")
-    with dg.instance_for_test() as instance:
+    with dg.DagsterInstance.ephemeral() as instance:
         runs = Runs(platform, instance)
         materialised, failed = runs.run(SIMPLE, orders)
         # Of some orders the API knows, so the report can't be empty: half a day is not stored as a day.
