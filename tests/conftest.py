@@ -18,8 +18,8 @@ import pytest
 _BEFORE_MIDNIGHT = timedelta(seconds=90)
 _AFTER_MIDNIGHT = timedelta(seconds=130)
 
-# The suite commits some ten thousand times, each with an fsync: milliseconds on a disk, nothing in memory. What a killed
-# process leaves is the same in both.
+# The suite commits some ten thousand times, each with an fsync: milliseconds on a disk, nothing in memory. What a
+# killed process leaves is the same in both.
 _MEMORY, _ENOUGH_BYTES = Path("/dev/shm"), 8_000_000_000
 
 
