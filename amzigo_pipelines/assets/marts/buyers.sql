@@ -19,7 +19,7 @@
 -- @column last_order_id: The last order.
 -- @column segment: new, one-time, repeat, loyal, at risk or lost; see above.
 WITH purchases AS (
-    SELECT COALESCE(marketplace_id, 'unknown') AS marketplace_id, buyer_key, ordered_on, ordered_at, order_id
+    SELECT COALESCE(marketplace_id, 'unknown') AS marketplace_id, buyer_key, ordered_on, order_id, buyer_order_number
     FROM orders
     WHERE NOT is_cancelled AND NOT is_replacement AND sales_channel IS DISTINCT FROM 'NON_AMAZON'
 ),
@@ -35,7 +35,7 @@ totals AS (
         MIN(ordered_on) AS first_ordered_on,
         MAX(ordered_on) AS last_ordered_on,
         COUNT(*) AS orders,
-        ARG_MAX(order_id, (ordered_at, order_id)) AS last_order_id
+        ARG_MAX(order_id, buyer_order_number) AS last_order_id
     FROM purchases
     WHERE buyer_key IS NOT NULL
     GROUP BY ALL

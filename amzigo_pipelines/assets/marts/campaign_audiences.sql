@@ -10,21 +10,17 @@
 -- @column order_id: The last order of a buyer of the segment.
 -- @column ordered_on: Local day of that order.
 -- @column segment_buyers: Buyers in the segment.
-WITH audiences AS (
-    SELECT
-        marketplace_id,
-        segment,
-        last_order_id,
-        last_ordered_on,
-        COUNT(*) OVER (PARTITION BY marketplace_id, segment) AS segment_buyers
+WITH sizes AS (
+    SELECT marketplace_id, segment, COUNT(*) AS buyers
     FROM buyers
+    GROUP BY ALL
+    HAVING COUNT(*) >= 5
 )
 SELECT
-    marketplace_id,
-    segment,
-    last_order_id AS order_id,
-    last_ordered_on AS ordered_on,
-    segment_buyers
-FROM audiences
-WHERE segment_buyers >= 5
-ORDER BY ALL
+    buyers.marketplace_id,
+    buyers.segment,
+    buyers.last_order_id AS order_id,
+    buyers.last_ordered_on AS ordered_on,
+    sizes.buyers AS segment_buyers
+FROM buyers
+INNER JOIN sizes USING (marketplace_id, segment)

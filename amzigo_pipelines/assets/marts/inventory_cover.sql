@@ -48,19 +48,25 @@ WITH positions AS (
         MAX(snapshot_on) OVER (PARTITION BY marketplace_id) AS as_of
     FROM inventory_position
 ),
+first_seen AS (
+    SELECT marketplace_id, sku, MIN(day) AS day
+    FROM (
+        SELECT marketplace_id, sku, MIN(ordered_on) AS day
+        FROM order_items
+        WHERE fulfilled_by = 'AMAZON' AND sales_class <> 'cancelled'
+        GROUP BY ALL
+        UNION ALL
+        SELECT marketplace_id, sku, MIN(day) AS day
+        FROM staging.fba_inventory
+        GROUP BY ALL
+    )
+    GROUP BY ALL
+),
 demand AS (
     SELECT marketplace_id, sku, ordered_on AS day, SUM(units_ordered) AS units
     FROM order_items
     WHERE fulfilled_by = 'AMAZON' AND sales_class <> 'cancelled'
-    GROUP BY ALL
-),
-first_seen AS (
-    SELECT marketplace_id, sku, MIN(day) AS day
-    FROM (
-        SELECT marketplace_id, sku, day FROM demand
-        UNION ALL
-        SELECT marketplace_id, sku, day FROM staging.fba_inventory
-    )
+        AND ordered_on > (SELECT MIN(as_of) FROM positions) - 90
     GROUP BY ALL
 ),
 windows AS (

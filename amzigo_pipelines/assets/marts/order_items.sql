@@ -52,7 +52,7 @@ WITH newest_versions AS (
         -- One number to compare by, as sorting would cost three times as much: the time of the update, then the day.
         ARG_MAX(
             day,
-            CAST(COALESCE(EPOCH_US(last_updated_at), 0) AS HUGEINT) * 100000 + DATEDIFF('day', DATE '2000-01-01', day)
+            COALESCE(EPOCH_MS(last_updated_at), 0) * 100000 + DATEDIFF('day', DATE '2000-01-01', day)
         ) AS day
     FROM staging.order_items
     GROUP BY order_id

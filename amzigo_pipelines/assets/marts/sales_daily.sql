@@ -3,12 +3,15 @@
 -- Ordered product sales are unit price x units, without tax and shipping, by the day of the order in the marketplace's
 -- own time zone. Cancelled orders are out of them. Pending orders have no price yet: they are counted apart, with revenue
 -- estimated from listing prices. Replacements free of charge and orders from outside Amazon are out as well. There is a
--- row for every day between the first and the last one with orders or returns, also without any. Currencies are never added up.
--- Returned sales are what the units that came back on the day had sold for, whenever they were ordered: an estimate of
--- refunds by what came back; what Amazon really refunded is told by its transactions only.
+-- row for every day between the first and the last one with orders, returns or refunds, also without any. Currencies are never added up.
+-- Refunds are what Amazon booked as given back for goods, by the day of the refund, whenever they were ordered
+-- (`returns_by_sku` has both views). On days of which no transactions were extracted, net sales and the refund rate rest on
+-- the units that came back, at what these had sold for; refund_basis says which of the two it is.
 --
 -- @grain day, marketplace_id, currency
--- @reads order_items, orders, returns, staging.currencies, staging.marketplace_facts
+-- @reads account_daily, orders_daily, returns, staging.currencies, staging.loaded_partitions, staging.marketplace_facts
+-- @without transaction_breakdowns: refunded_units, refunded_sales: no transactions have been extracted (role Finance and
+--   Accounting), so net_sales and refund_rate rest on returns
 -- @column day: Day of the order in the marketplace's own time zone.
 -- @column marketplace_id: Marketplace in which the orders were placed.
 -- @column marketplace: Country of the marketplace, ISO 3166-1 alpha-2; its identifier if it is unknown.
@@ -32,59 +35,16 @@
 -- @column replacement_orders: Orders sent free of charge for earlier ones; in no other number here.
 -- @column returned_units: Units that came back on the day, whenever they were ordered.
 -- @column returned_sales: What they had sold for, without tax and shipping.
--- @column net_sales: ordered_product_sales - returned_sales.
--- @column refund_rate: returned_units / units; null without units.
+-- @column refunded_units: Units refunded on the day; null where no transactions of the day were extracted.
+-- @column refunded_sales: What buyers got back for goods, without tax and shipping; null likewise.
+-- @column refund_basis: 'transactions' where refunds are what Amazon booked, 'returns' where they are what came back.
+-- @column net_sales: ordered_product_sales - refunded_sales; on the basis of returns - returned_sales.
+-- @column refund_rate: refunded_units / units; on the basis of returns returned_units / units; null without units.
 -- @column ordered_product_sales_week_before: Ordered product sales 7 days before; null before the first day of the data.
 -- @column week_on_week: Change against 7 days before, as a share of it (0.1 = 10 % more); null if there was nothing.
 -- @column ordered_product_sales_year_before: Ordered product sales 364 days before: the same weekday a year ago.
 -- @column year_on_year: Change against 364 days before, as a share of it; null if there was nothing.
-WITH sold_orders AS (
-    SELECT
-        order_id,
-        ordered_on AS day,
-        COALESCE(marketplace_id, 'unknown') AS marketplace_id,
-        currency,
-        BOOL_OR(is_business) AS is_business,
-        SUM(product_sales) FILTER (WHERE sales_class = 'sale') AS product_sales,
-        COUNT(*) FILTER (WHERE sales_class = 'sale') AS order_items,
-        SUM(units_ordered) FILTER (WHERE sales_class = 'sale') AS units,
-        COUNT(*) FILTER (WHERE sales_class = 'pending') AS pending_items,
-        SUM(units_ordered) FILTER (WHERE sales_class = 'pending') AS pending_units,
-        SUM(estimated_sales) AS pending_sales_estimated,
-        SUM(units_ordered) FILTER (WHERE sales_class = 'pending' AND estimated_sales IS NULL) AS pending_units_unestimated
-    FROM order_items
-    WHERE sales_class IN ('sale', 'pending')
-    GROUP BY ALL
-),
-sales AS (
-    SELECT
-        day,
-        marketplace_id,
-        currency,
-        SUM(product_sales) AS product_sales,
-        COUNT(*) FILTER (WHERE order_items > 0) AS orders,
-        SUM(order_items) AS order_items,
-        SUM(units) AS units,
-        COUNT(*) FILTER (WHERE pending_items > 0) AS pending_orders,
-        SUM(pending_units) AS pending_units,
-        SUM(pending_sales_estimated) AS pending_sales_estimated,
-        SUM(pending_units_unestimated) AS pending_units_unestimated,
-        COUNT(*) FILTER (WHERE is_business AND order_items > 0) AS business_orders
-    FROM sold_orders
-    GROUP BY ALL
-),
-not_sold AS (
-    SELECT
-        ordered_on AS day,
-        COALESCE(marketplace_id, 'unknown') AS marketplace_id,
-        currency,
-        COUNT(*) FILTER (WHERE is_cancelled AND NOT is_replacement) AS cancelled_orders,
-        COUNT(*) FILTER (WHERE is_replacement AND NOT is_cancelled) AS replacement_orders
-    FROM orders
-    WHERE (is_cancelled OR is_replacement) AND sales_channel IS DISTINCT FROM 'NON_AMAZON'
-    GROUP BY ALL
-),
-back AS (
+WITH back AS (
     SELECT
         returned_on AS day,
         marketplace_id,
@@ -94,14 +54,30 @@ back AS (
     FROM returns
     GROUP BY ALL
 ),
+refunds AS (
+    SELECT
+        day,
+        marketplace_id,
+        currency,
+        -SUM(units) AS units,
+        COALESCE(-SUM(amount) FILTER (WHERE amount_class = 'product'), 0) AS sales
+    FROM account_daily
+    WHERE transaction_type = 'Refund' AND marketplace_id <> '(account)'
+    GROUP BY ALL
+),
+extracted AS (
+    SELECT DISTINCT day
+    FROM staging.loaded_partitions
+    WHERE dataset = 'transaction_breakdowns'
+),
 spans AS (
     SELECT marketplace_id, currency, MIN(day) AS first_day, MAX(day) AS last_day
     FROM (
-        SELECT day, marketplace_id, currency FROM sales
-        UNION ALL
-        SELECT day, marketplace_id, currency FROM not_sold
+        SELECT day, marketplace_id, currency FROM orders_daily
         UNION ALL
         SELECT day, marketplace_id, currency FROM back
+        UNION ALL
+        SELECT day, marketplace_id, currency FROM refunds
     )
     GROUP BY ALL
 ),
@@ -117,23 +93,26 @@ totals AS (
         days.day,
         days.marketplace_id,
         days.currency,
-        CAST(COALESCE(sales.product_sales, 0) AS DECIMAL(18, 4)) AS product_sales,
-        COALESCE(sales.orders, 0) AS orders,
-        CAST(COALESCE(sales.order_items, 0) AS BIGINT) AS order_items,
-        CAST(COALESCE(sales.units, 0) AS BIGINT) AS units,
-        COALESCE(sales.pending_orders, 0) AS pending_orders,
-        CAST(COALESCE(sales.pending_units, 0) AS BIGINT) AS pending_units,
-        CAST(COALESCE(sales.pending_sales_estimated, 0) AS DECIMAL(18, 4)) AS pending_sales_estimated,
-        CAST(COALESCE(sales.pending_units_unestimated, 0) AS BIGINT) AS pending_units_unestimated,
-        COALESCE(not_sold.cancelled_orders, 0) AS cancelled_orders,
-        COALESCE(sales.business_orders, 0) AS business_orders,
-        COALESCE(not_sold.replacement_orders, 0) AS replacement_orders,
+        COALESCE(ordered.ordered_product_sales, 0) AS product_sales,
+        COALESCE(ordered.orders, 0) AS orders,
+        COALESCE(ordered.order_items, 0) AS order_items,
+        COALESCE(ordered.units, 0) AS units,
+        COALESCE(ordered.pending_orders, 0) AS pending_orders,
+        COALESCE(ordered.pending_units, 0) AS pending_units,
+        COALESCE(ordered.pending_sales_estimated, 0) AS pending_sales_estimated,
+        COALESCE(ordered.pending_units_unestimated, 0) AS pending_units_unestimated,
+        COALESCE(ordered.cancelled_orders, 0) AS cancelled_orders,
+        COALESCE(ordered.business_orders, 0) AS business_orders,
+        COALESCE(ordered.replacement_orders, 0) AS replacement_orders,
         CAST(COALESCE(back.units, 0) AS BIGINT) AS returned_units,
-        CAST(COALESCE(back.sales, 0) AS DECIMAL(18, 4)) AS returned_sales
+        CAST(COALESCE(back.sales, 0) AS DECIMAL(18, 4)) AS returned_sales,
+        CASE WHEN extracted.day IS NOT NULL THEN CAST(COALESCE(refunds.units, 0) AS BIGINT) END AS refunded_units,
+        CASE WHEN extracted.day IS NOT NULL THEN CAST(COALESCE(refunds.sales, 0) AS DECIMAL(18, 4)) END AS refunded_sales
     FROM days
-    LEFT JOIN sales USING (day, marketplace_id, currency)
-    LEFT JOIN not_sold USING (day, marketplace_id, currency)
+    LEFT JOIN orders_daily AS ordered USING (day, marketplace_id, currency)
     LEFT JOIN back USING (day, marketplace_id, currency)
+    LEFT JOIN refunds USING (day, marketplace_id, currency)
+    LEFT JOIN extracted USING (day)
 )
 SELECT
     totals.day,
@@ -162,8 +141,11 @@ SELECT
     totals.replacement_orders,
     totals.returned_units,
     totals.returned_sales,
-    totals.product_sales - totals.returned_sales AS net_sales,
-    totals.returned_units / NULLIF(totals.units, 0) AS refund_rate,
+    totals.refunded_units,
+    totals.refunded_sales,
+    CASE WHEN totals.refunded_sales IS NOT NULL THEN 'transactions' ELSE 'returns' END AS refund_basis,
+    totals.product_sales - COALESCE(totals.refunded_sales, totals.returned_sales) AS net_sales,
+    COALESCE(totals.refunded_units, totals.returned_units) / NULLIF(totals.units, 0) AS refund_rate,
     week_before.product_sales AS ordered_product_sales_week_before,
     (totals.product_sales - week_before.product_sales) / NULLIF(week_before.product_sales, 0) AS week_on_week,
     year_before.product_sales AS ordered_product_sales_year_before,

@@ -6,8 +6,7 @@
 -- of orders were extracted; before, Amazon and the orders are of different hours and differ by what was restated since.
 --
 -- @grain day, marketplace_id, currency
--- @reads order_items, orders, sales_daily, staging.loaded_partitions, staging.marketplace_facts,
---   staging.sales_and_traffic_daily, staging.sales_metrics
+-- @reads orders_daily, sales_daily, staging.loaded_partitions, staging.sales_and_traffic_daily, staging.sales_metrics
 -- @without sales_metrics: metrics_sales, metrics_units, metrics_orders, metrics_difference, metrics_cancelled_later,
 --   metrics_unexplained: the Sales API has not been extracted (role Inventory and Order Tracking)
 -- @without sales_and_traffic_daily: analytics_sales, analytics_units, analytics_difference, analytics_cancelled_later,
@@ -33,25 +32,7 @@
 -- @column analytics_cancelled_later: Part of it: cancelled more than a week after the day.
 -- @column analytics_unexplained: What is left of it without that and pending_sales_estimated.
 -- @column analytics_explanation: The same in words; 'equal' where there is no difference.
-WITH cancelled AS (
-    SELECT
-        items.ordered_on AS day,
-        items.marketplace_id,
-        items.currency,
-        SUM(items.product_sales) FILTER (
-            WHERE CAST(orders.updated_at AT TIME ZONE COALESCE(facts.time_zone, 'UTC') AS DATE) > items.ordered_on + 7
-        ) AS after_a_week,
-        -- Looked back to for the last time by the night's run after 30 UTC days.
-        SUM(items.product_sales) FILTER (
-            WHERE CAST(orders.updated_at AT TIME ZONE 'UTC' AS DATE) > items.ordered_on + 30
-        ) AS after_a_month
-    FROM order_items AS items
-    INNER JOIN orders USING (order_id)
-    LEFT JOIN staging.marketplace_facts AS facts ON items.marketplace_id = facts.marketplace_id
-    WHERE items.sales_class = 'cancelled'
-    GROUP BY ALL
-),
-metrics AS (
+WITH metrics AS (
     SELECT ordered_on AS day, marketplace_id, COALESCE(currency, 'XXX') AS currency, sales, units, orders
     FROM staging.sales_metrics
 ),
@@ -88,11 +69,12 @@ compared AS (
         metrics.orders AS metrics_orders,
         analytics.sales AS analytics_sales,
         analytics.units AS analytics_units,
+        -- Looked back to for the last time by the night's run after 30 UTC days.
         CASE
-            WHEN metrics.sales IS NOT NULL THEN CAST(COALESCE(cancelled.after_a_month, 0) AS DECIMAL(18, 4))
+            WHEN metrics.sales IS NOT NULL THEN CAST(COALESCE(ordered.cancelled_after_a_month, 0) AS DECIMAL(18, 4))
         END AS metrics_cancelled_later,
         CASE
-            WHEN analytics.sales IS NOT NULL THEN CAST(COALESCE(cancelled.after_a_week, 0) AS DECIMAL(18, 4))
+            WHEN analytics.sales IS NOT NULL THEN CAST(COALESCE(ordered.cancelled_after_a_week, 0) AS DECIMAL(18, 4))
         END AS analytics_cancelled_later
     FROM keys
     LEFT JOIN sales_daily
@@ -107,10 +89,10 @@ compared AS (
         ON keys.day = analytics.day
         AND keys.marketplace_id = analytics.marketplace_id
         AND keys.currency = analytics.currency
-    LEFT JOIN cancelled
-        ON keys.day = cancelled.day
-        AND keys.marketplace_id = cancelled.marketplace_id
-        AND keys.currency = cancelled.currency
+    LEFT JOIN orders_daily AS ordered
+        ON keys.day = ordered.day
+        AND keys.marketplace_id = ordered.marketplace_id
+        AND keys.currency = ordered.currency
 ),
 judged AS (
     SELECT

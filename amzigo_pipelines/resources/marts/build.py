@@ -16,6 +16,10 @@ import duckdb
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.marts.duckdb_session import first_line, quoted, text_literal
 
+# From so many rows on a mart is committed before others read it: from rows that are not, they take twice as long. Each
+# commit waits for the disk, so small ones go together.
+_MANY_ROWS = 50_000
+
 # Errors whose message speaks of the SQL alone. Others may quote a value, which must not get into logs.
 _ABOUT_SQL = (duckdb.ParserException, duckdb.CatalogException, duckdb.BinderException)
 
@@ -91,6 +95,11 @@ class Mart(Protocol):
         ...
 
     @property
+    def depends_on(self) -> tuple[str, ...]:
+        """The marts that it reads."""
+        ...
+
+    @property
     def datasets(self) -> tuple[str, ...]:
         """Datasets of the catalog that it reads from staging."""
         ...
@@ -112,7 +121,7 @@ class Mart(Protocol):
 
 
 def build_marts(connection: duckdb.DuckDBPyConnection, database: str, marts: Sequence[Mart]) -> dict[str, int]:
-    """Build marts, in the order given, from the staging of an attached file.
+    """Build marts, in the order given, from the staging of an attached file; in a few transactions of its own.
 
     Returns:
         Rows by mart.
@@ -120,13 +129,19 @@ def build_marts(connection: duckdb.DuckDBPyConnection, database: str, marts: Seq
     Raises:
         MartBuildError: SQL that fails, or a mart with two rows, or a null, in its grain.
     """
+    read_by_others = {name for mart in marts for name in mart.depends_on}
+    found: dict[str, int] = {}
     connection.execute(f"USE {quoted(database)}")
-    try:
-        found = {mart.name: build_mart(connection, mart) for mart in marts}
-        note_gaps(connection, marts)
-        return found
-    finally:
-        connection.execute("USE memory")
+    connection.execute("BEGIN")
+    for mart in marts:
+        found[mart.name] = build_mart(connection, mart)
+        if found[mart.name] >= _MANY_ROWS and mart.name in read_by_others:
+            connection.execute("COMMIT")
+            connection.execute("BEGIN")
+    note_gaps(connection, marts)
+    connection.execute("COMMIT")
+    connection.execute("USE memory")
+    return found
 
 
 def build_mart(connection: duckdb.DuckDBPyConnection, mart: Mart) -> int:
