@@ -89,7 +89,7 @@ def check_marts(marts: Sequence[Mart]) -> list[Mart]:
         for name in STORED:
             connection.execute(f'CREATE TABLE changed."staging_{name}" AS FROM staging."{name}"')
         for mart in marts:
-            upserted = {earlier.name for earlier in checked if earlier.upsert is not None}
+            upserted = {earlier.name for earlier in checked if earlier.upsert is not None and not earlier.is_view}
             checked.append(_check(connection, mart, schema, upserted))
             schema["main"] = {**schema.get("main", {}), mart.name: dict(checked[-1].types)}
     return checked
@@ -112,7 +112,8 @@ def _check(connection: duckdb.DuckDBPyConnection, mart: Mart, schema: Schema, up
         connection.execute(f'CREATE TABLE main."{mart.name}" AS {mart.sql}')
         described = connection.execute(f'DESCRIBE main."{mart.name}"').fetchall()
         if mart.upsert is not None:
-            connection.execute(f'CREATE TABLE changed."{mart.name}" AS FROM main."{mart.name}"')
+            if not mart.is_view:
+                connection.execute(f'CREATE TABLE changed."{mart.name}" AS FROM main."{mart.name}"')
             connection.execute(mart.upsert.affected)
             for table, column in mart.upsert.slices.items():
                 connection.execute(f"SELECT {column} FROM {table}")
@@ -125,7 +126,7 @@ def _check(connection: duckdb.DuckDBPyConnection, mart: Mart, schema: Schema, up
         whole = [name for name in mart.depends_on if name not in upserted]
         if whole:
             raise MartError(
-                f"{where} has @upsert and reads {whole[0]}, which has none: give it one, or leave it out here"
+                f"{where} has @upsert and reads {whole[0]}, which has none (or is a view): give it one, or leave it out"
             )
     types = {row[0]: row[1] for row in described}
     if list(types) != list(mart.columns):

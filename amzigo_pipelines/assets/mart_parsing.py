@@ -15,10 +15,12 @@ spaces):
     -- @upsert key                        a column of the grain by which the mart is brought up to date, with
     -- @affected SELECT ...                 the values of it whose rows may differ after a change, and
     -- @slice table: column                 the column of an input, or what is made of it, that has the same values
+    -- @view                              it is a view: nothing is copied, as it says little new
 
 Of a mart with `@upsert`, a publish makes anew only the rows of affected values: the same SQL runs on inputs cut down to
 them by `@slice`. `@affected` may read the mart as it was, everything that the mart reads as it is now, and
-`changed.<mart>` and `changed.staging_<dataset>`: the rows that came or went with this publish.
+`changed.<mart>` and `changed.staging_<dataset>`: the rows that came or went with this publish. Of a view `@upsert` says
+which rows to check again.
 """
 
 from __future__ import annotations
@@ -32,7 +34,7 @@ from amzigo_pipelines.errors import AmzigoError
 
 _STAGING = "staging."
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
-_ONCE = ("grain", "reads", "signed", "upsert", "affected")
+_ONCE = ("grain", "reads", "signed", "upsert", "affected", "view")
 
 
 class MartError(AmzigoError):
@@ -78,6 +80,7 @@ class Mart:
         gaps: what is null for lack of a dataset.
         signed: columns of whole numbers that may be below 0.
         one_of: by column all values that it may have.
+        is_view: whether it is a view, and no table.
         types: DuckDB type of each output column; filled by `load_marts`.
         lineage: by output column the (table, column) pairs it is made of, tables as in `reads`; filled by `load_marts`.
     """
@@ -92,6 +95,7 @@ class Mart:
     gaps: tuple[Gap, ...] = ()
     signed: tuple[str, ...] = ()
     one_of: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_view: bool = False
     types: Mapping[str, str] = field(default_factory=dict)
     lineage: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
 
@@ -158,7 +162,8 @@ def parse_mart(name: str, text: str) -> Mart:
         what = "grain column" if unknown[0] in grain else "a @ line names column"
         raise MartError(f"{where}: {what} {unknown[0]!r} has no '-- @column' line")
     upsert = _upsert(where, once, slices, grain, reads)
-    return Mart(name, text, description, grain, columns, reads, upsert, tuple(gaps), signed, one_of)
+    is_view = "view" in once
+    return Mart(name, text, description, grain, columns, reads, upsert, tuple(gaps), signed, one_of, is_view)
 
 
 def _comment(where: str, text: str) -> tuple[list[str], list[tuple[str, str]]]:

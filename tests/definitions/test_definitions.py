@@ -71,6 +71,7 @@ MARTS = {
     "ads_daily",
     "buyer_cohorts",
     "buyer_segments",
+    "buyer_totals",
     "buyers",
     "campaign_audiences",
     "excess",
@@ -85,6 +86,7 @@ MARTS = {
     "marketplaces",
     "order_items",
     "orders",
+    "orders_daily",
     "profit_by_sku",
     "reorder_plan",
     "repeat_purchase",
@@ -189,7 +191,8 @@ def test_a_mart_is_downstream_of_what_it_reads(platform: Platform) -> None:
         spec.key.to_user_string(): {dep.asset_key.to_user_string() for dep in spec.deps} for spec in specs(platform)
     }
     assert "lake/orders" in deps["marts/orders"]
-    assert {"marts/orders", "marts/order_items"} <= deps["marts/sales_daily"]
+    assert {"marts/orders", "marts/order_items"} <= deps["marts/orders_daily"]
+    assert {"marts/orders_daily", "marts/account_daily"} <= deps["marts/sales_daily"]
 
 
 def test_schedules_and_sensor_run_on_a_fresh_install() -> None:

@@ -75,11 +75,13 @@ class World:
         return row
 
     def dump(self, seller_id: str = SELLER) -> dict[str, list[tuple[Any, ...]]]:
-        """Every table of the published file but which version it is, in an order of its own."""
+        """Every table and view of the published file but which version it is, in an order of its own."""
         connection = self.warehouse.connect(seller_id)
         try:
             names = connection.execute(
-                "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = ?", [seller_id]
+                "SELECT schema_name, table_name FROM duckdb_tables() WHERE database_name = $1 UNION ALL "
+                "SELECT schema_name, view_name FROM duckdb_views() WHERE database_name = $1 AND NOT internal",
+                [seller_id],
             ).fetchall()
             tables = {f"{s}.{t}": connection.execute(f'SELECT * FROM "{s}"."{t}"').fetchall() for s, t in names}
         finally:

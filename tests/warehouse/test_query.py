@@ -28,7 +28,10 @@ def test_marts_are_in_the_way_and_staging_is_not(published: World) -> None:
 
 
 def test_every_table_and_column_of_the_marts_is_commented(published: World) -> None:
-    tables = published.rows("SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'main'")
+    tables = published.rows(
+        "SELECT table_name, comment FROM duckdb_tables() WHERE schema_name = 'main' "
+        "UNION ALL SELECT view_name, comment FROM duckdb_views() WHERE schema_name = 'main' AND NOT internal"
+    )
     columns = published.rows("SELECT table_name, column_name, comment FROM duckdb_columns() WHERE schema_name = 'main'")
     columns = [row for row in columns if row["table_name"] in {t["table_name"] for t in tables}]
     assert len(tables) == len(published.marts) + 1

@@ -8,7 +8,8 @@
 -- 90 days ago), repeat (2, likewise), at risk (2 or more, the last 91 to 180 days ago), lost (longer ago).
 --
 -- @grain marketplace_id, buyer_key
--- @reads orders
+-- @reads buyer_totals, orders_daily
+-- @view
 -- @one_of segment: new, one-time, loyal, repeat, at risk, lost
 -- @column marketplace_id: Marketplace.
 -- @column buyer_key: Pseudonym of the buyer; dies with the pseudonyms.
@@ -18,27 +19,15 @@
 -- @column orders: Orders in the data.
 -- @column last_order_id: The last order.
 -- @column segment: new, one-time, repeat, loyal, at risk or lost; see above.
-WITH purchases AS (
-    SELECT COALESCE(marketplace_id, 'unknown') AS marketplace_id, buyer_key, ordered_on, order_id, buyer_order_number
-    FROM orders
-    WHERE NOT is_cancelled AND NOT is_replacement AND sales_channel IS DISTINCT FROM 'NON_AMAZON'
-),
-last_days AS (
-    SELECT marketplace_id, MAX(ordered_on) AS day
-    FROM purchases
+WITH last_days AS (
+    SELECT marketplace_id, MAX(day) AS day
+    FROM (
+        SELECT marketplace_id, day FROM orders_daily WHERE orders + pending_orders > 0
+        UNION ALL
+        -- An order may have come without a single item.
+        SELECT marketplace_id, last_ordered_on FROM buyer_totals
+    )
     GROUP BY marketplace_id
-),
-totals AS (
-    SELECT
-        marketplace_id,
-        buyer_key,
-        MIN(ordered_on) AS first_ordered_on,
-        MAX(ordered_on) AS last_ordered_on,
-        COUNT(*) AS orders,
-        ARG_MAX(order_id, buyer_order_number) AS last_order_id
-    FROM purchases
-    WHERE buyer_key IS NOT NULL
-    GROUP BY ALL
 )
 SELECT
     totals.marketplace_id,
@@ -56,5 +45,5 @@ SELECT
         WHEN totals.orders = 2 THEN 'repeat'
         ELSE 'loyal'
     END AS segment
-FROM totals
+FROM buyer_totals AS totals
 INNER JOIN last_days USING (marketplace_id)

@@ -5,6 +5,7 @@
 --
 -- @grain marketplace_id, segment, order_id
 -- @reads buyers
+-- @view
 -- @column marketplace_id: Marketplace.
 -- @column segment: new, one-time, repeat, loyal, at risk or lost.
 -- @column order_id: The last order of a buyer of the segment.

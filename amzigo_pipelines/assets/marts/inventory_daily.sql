@@ -2,6 +2,7 @@
 --
 -- @grain day, marketplace_id, sku
 -- @reads staging.fba_inventory
+-- @view
 -- @upsert day
 -- @affected SELECT DISTINCT day FROM changed.staging_fba_inventory
 -- @slice staging.fba_inventory: day

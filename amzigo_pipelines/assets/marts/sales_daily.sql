@@ -12,6 +12,7 @@
 -- @reads account_daily, orders_daily, returns, staging.currencies, staging.loaded_partitions, staging.marketplace_facts
 -- @without transaction_breakdowns: refunded_units, refunded_sales: no transactions have been extracted (role Finance and
 --   Accounting), so net_sales and refund_rate rest on returns
+-- @one_of refund_basis: transactions, returns
 -- @column day: Day of the order in the marketplace's own time zone.
 -- @column marketplace_id: Marketplace in which the orders were placed.
 -- @column marketplace: Country of the marketplace, ISO 3166-1 alpha-2; its identifier if it is unknown.

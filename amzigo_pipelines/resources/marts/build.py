@@ -115,6 +115,11 @@ class Mart(Protocol):
         ...
 
     @property
+    def is_view(self) -> bool:
+        """Whether it is a view of what it reads, and no table."""
+        ...
+
+    @property
     def gaps(self) -> Sequence[Gap]:
         """What is null for lack of a dataset."""
         ...
@@ -135,7 +140,7 @@ def build_marts(connection: duckdb.DuckDBPyConnection, database: str, marts: Seq
     connection.execute("BEGIN")
     for mart in marts:
         found[mart.name] = build_mart(connection, mart)
-        if found[mart.name] >= _MANY_ROWS and mart.name in read_by_others:
+        if found[mart.name] >= _MANY_ROWS and mart.name in read_by_others and not mart.is_view:
             connection.execute("COMMIT")
             connection.execute("BEGIN")
     note_gaps(connection, marts)
@@ -152,11 +157,14 @@ def build_mart(connection: duckdb.DuckDBPyConnection, mart: Mart) -> int:
     """
     table = f"main.{quoted(mart.name)}"
     with explained(mart):
-        connection.execute(f"CREATE OR REPLACE TABLE {table} AS {mart.sql}")
+        kind = "VIEW" if mart.is_view else "TABLE"
+        connection.execute(f"CREATE OR REPLACE {kind} {table} AS {mart.sql}")
         assert_grain(connection, mart, table)
-        connection.execute(f"COMMENT ON TABLE {table} IS {text_literal(_table_comment(mart))}")
-        for column, meaning in mart.columns.items():
-            connection.execute(f"COMMENT ON COLUMN {table}.{quoted(column)} IS {text_literal(meaning)}")
+        comments = [f"COMMENT ON {kind} {table} IS {text_literal(_table_comment(mart))}"]
+        comments += [
+            f"COMMENT ON COLUMN {table}.{quoted(c)} IS {text_literal(text)}" for c, text in mart.columns.items()
+        ]
+        connection.execute(";".join(comments))
         return count_rows(connection, table)
 
 

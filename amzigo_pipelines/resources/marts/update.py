@@ -8,6 +8,7 @@ The rows that a publish changes are kept in memory, in the schema `changed`: of 
 upserted, those that came or went. A mart that is upserted runs its own SQL, the very text that makes it from nothing,
 on inputs that are cut down to the affected values of its key: views of the inputs' names stand before them in the
 search path. Its other inputs are read in full. A mart without `@upsert` is made anew if anything that it reads changed.
+A view follows by itself; its changed rows are checked.
 """
 
 from __future__ import annotations
@@ -135,17 +136,25 @@ def update_marts(
     # Those by key read each other only, so they can all go first.
     for mart in marts:
         if mart.upsert is not None:
-            if touched.isdisjoint(mart.reads):
+            if mart.is_view:
+                if not touched.isdisjoint(mart.reads):
+                    _check_view(connection, database, mart, mart.upsert)
+                    touched.add(mart.name)
+            elif touched.isdisjoint(mart.reads):
                 table = f"{_CHANGED}.{quoted(mart.name)}"
                 connection.execute(f"CREATE TABLE {table} AS FROM {_table(database, mart)} LIMIT 0")
             elif _upsert(connection, database, mart, mart.upsert):
                 touched.add(mart.name)
     connection.execute(f"USE {quoted(database)}")
-    # One transaction: each commit waits for the disk.
+    # One transaction, as each commit waits for the disk, and straight into the file instead of first into a log.
+    connection.execute("SET checkpoint_threshold = '1KB'")
     connection.execute("BEGIN")
     for mart in marts:
         if mart.upsert is None and not touched.isdisjoint(mart.reads):
-            build_mart(connection, mart)
+            if mart.is_view:
+                assert_grain(connection, mart, _table(database, mart))
+            else:
+                build_mart(connection, mart)
             touched.add(mart.name)
     note_gaps(connection, marts)
     connection.execute("COMMIT")
@@ -156,33 +165,25 @@ def update_marts(
 def _upsert(connection: duckdb.DuckDBPyConnection, database: str, mart: Mart, upsert: Upsert) -> bool:
     """Make a mart's affected rows anew; returns whether any differs from what it was."""
     table, key = _table(database, mart), quoted(upsert.key)
-    fresh, difference = f"{_CHANGED}.fresh", f"{_CHANGED}.{quoted(mart.name)}"
-    # Marts before staging, and `changed` last: a name without a schema is a mart.
-    schemas = ("memory.main", f"{database}.main", "memory.staging", f"{database}.staging", "memory.changed")
-    connection.execute(f"SET search_path = '{','.join(schemas)}'")
+    fresh, former, difference = f"{_CHANGED}.fresh", f"{_CHANGED}.former", f"{_CHANGED}.{quoted(mart.name)}"
     with explained(mart):
-        connection.execute(f"CREATE OR REPLACE TABLE {_CHANGED}.affected AS SELECT DISTINCT * FROM ({upsert.affected})")
-        column = quoted(connection.execute(f"DESCRIBE {_CHANGED}.affected").fetchall()[0][0])
+        affected = _affected(connection, database, upsert)
         views = {f"memory.{name if '.' in name else f'main.{name}'}": name for name in upsert.slices}
         for view, name in views.items():
             source = f"{database}.{name if '.' in name else f'main.{name}'}"
-            connection.execute(
-                f"CREATE VIEW {view} AS FROM {source} "
-                f"WHERE {upsert.slices[name]} IN (SELECT {column} FROM {_CHANGED}.affected)"
-            )
+            connection.execute(f"CREATE VIEW {view} AS FROM {source} WHERE {upsert.slices[name]} IN ({affected})")
         # Inputs that are read in full may bring rows of other values too, and these would be made of cut down ones.
         connection.execute(f"CREATE OR REPLACE TEMP VIEW remade AS {mart.sql}")
-        connection.execute(
-            f"CREATE OR REPLACE TABLE {fresh} AS FROM remade WHERE {key} IN (SELECT {column} FROM {_CHANGED}.affected)"
-        )
+        connection.execute(f"CREATE OR REPLACE TABLE {fresh} AS FROM remade WHERE {key} IN ({affected})")
         connection.execute("DROP VIEW remade")
         for view in views:
             connection.execute(f"DROP VIEW {view}")
         assert_grain(connection, mart, fresh)
-        former = f"(FROM {table} WHERE {key} IN (SELECT {column} FROM {_CHANGED}.affected))"
+        connection.execute(f"CREATE OR REPLACE TABLE {former} AS FROM {table} WHERE {key} IN ({affected})")
+        # Both are told apart by their grain, so what is there twice is there in both, and did not change.
         connection.execute(
-            f"CREATE TABLE {difference} AS (FROM {former} EXCEPT ALL FROM {fresh}) "
-            f"UNION ALL (FROM {fresh} EXCEPT ALL FROM {former})"
+            f"CREATE TABLE {difference} AS SELECT * FROM (FROM {former} UNION ALL FROM {fresh}) "
+            "GROUP BY ALL HAVING COUNT(*) = 1"
         )
         differs = count_rows(connection, difference) > 0
         if differs:
@@ -191,7 +192,25 @@ def _upsert(connection: duckdb.DuckDBPyConnection, database: str, mart: Mart, up
             connection.execute(f"INSERT INTO {table} FROM {fresh} WHERE {key} IN (SELECT {key} FROM {difference})")
             connection.execute("COMMIT")
         connection.execute(f"DROP TABLE {fresh}")
+        connection.execute(f"DROP TABLE {former}")
     return differs
+
+
+def _check_view(connection: duckdb.DuckDBPyConnection, database: str, mart: Mart, upsert: Upsert) -> None:
+    """Check the grain of those rows of a view that may be new."""
+    with explained(mart):
+        affected = _affected(connection, database, upsert)
+        assert_grain(connection, mart, f"(FROM {_table(database, mart)} WHERE {quoted(upsert.key)} IN ({affected}))")
+
+
+def _affected(connection: duckdb.DuckDBPyConnection, database: str, upsert: Upsert) -> str:
+    """Look up which values of a mart's key a change concerns; gives a SELECT of them."""
+    # Marts before staging, and `changed` last: a name without a schema is a mart.
+    schemas = ("memory.main", f"{database}.main", "memory.staging", f"{database}.staging", "memory.changed")
+    connection.execute(f"SET search_path = '{','.join(schemas)}'")
+    connection.execute(f"CREATE OR REPLACE TABLE {_CHANGED}.affected AS SELECT DISTINCT * FROM ({upsert.affected})")
+    column = quoted(connection.execute(f"DESCRIBE {_CHANGED}.affected").fetchall()[0][0])
+    return f"SELECT {column} FROM {_CHANGED}.affected"
 
 
 def _table(database: str, mart: Mart) -> str:
