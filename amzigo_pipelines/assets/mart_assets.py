@@ -82,6 +82,14 @@ def _key_of(table: str) -> dg.AssetKey | None:
     return lake_key(name) if name in DATASETS else None
 
 
+def _column_sources(mart: Mart) -> str:
+    rows = [
+        f"| `{column}` | {', '.join(f'`{table}.{source}`' for table, source in sources) or 'made here'} |"
+        for column, sources in mart.lineage.items()
+    ]
+    return "\n".join(["| column | made from |", "|---|---|", *rows])
+
+
 def _refuse_broken(platform: Platform, seller_id: str) -> None:
     blocking = QualityResults(platform.control).blocking(seller_id)
     if blocking:
@@ -116,6 +124,8 @@ def _spec(mart: Mart) -> dg.AssetSpec:
                     for column, sources in mart.lineage.items()
                 }
             ),
+            # The open-source UI draws no lineage of columns: there it is to be read.
+            "column_sources": dg.MetadataValue.md(_column_sources(mart)),
             "sql": dg.MetadataValue.md(f"```sql\n{mart.sql}\n```"),
         },
     )
