@@ -56,7 +56,9 @@ def test_cohorts_too_small_to_be_told_are_not_drawn() -> None:
         connection.execute(
             """
             CREATE TABLE buyer_cohorts AS SELECT 'ATVPDKIKX0DER' AS marketplace_id, * FROM (VALUES
-                (DATE '2026-08-01', 1, 0.25, false), (DATE '2026-09-01', 1, NULL, true), (DATE '2026-08-01', 2, 0.5, false)
+                (DATE '2026-08-01', 1, 0.25, false),
+                (DATE '2026-09-01', 1, NULL, true),
+                (DATE '2026-08-01', 2, 0.5, false)
             ) AS cells (first_month, months_later, retention, is_hidden)
             """
         )
