@@ -64,7 +64,7 @@ class Entry:
 
 
 def dictionary() -> list[Entry]:
-    """All tables: the marts, then the datasets of the lake, each in the order of its declaration.
+    """All tables: the marts by name, then the datasets of the lake in the order of their declaration.
 
     Raises:
         MartError: a mart's file is not fully declared.
@@ -91,12 +91,12 @@ def entries_of(names: list[str]) -> list[Entry]:
 
 
 def as_markdown(entries: list[Entry]) -> str:
-    """Tables as a page in Markdown."""
-    return "\n".join(line for entry in entries for line in _section(entry))
+    """Tables as a page in Markdown: all of them in short, then each with its columns."""
+    return "\n".join([*_index(entries), *(line for entry in entries for line in _section(entry))])
 
 
 def _marts() -> Iterator[Entry]:
-    for mart in load_marts():
+    for mart in sorted(load_marts(), key=lambda mart: mart.name):
         columns = tuple(Term(name, mart.types[name], meaning) for name, meaning in mart.columns.items())
         facts = {"reads": ", ".join(mart.reads)}
         yield Entry(f"marts/{mart.name}", mart.description, mart.grain, facts, columns)
@@ -119,6 +119,17 @@ def _datasets() -> Iterator[Entry]:
             for c in dataset.columns
         )
         yield Entry(f"lake/{dataset.name}", dataset.description, dataset.grain, facts, columns)
+
+
+def _index(entries: list[Entry]) -> Iterator[str]:
+    yield "| table | one row per | what it is |"
+    yield "|---|---|---|"
+    for entry in entries:
+        # As GitHub names the anchor of a heading.
+        anchor = entry.name.replace("/", "")
+        purpose = " ".join(entry.meaning.partition("\n\n")[0].split())
+        yield f"| [`{entry.name}`](#{anchor}) | {', '.join(entry.grain)} | {purpose.replace('|', '/')} |"
+    yield ""
 
 
 def _section(entry: Entry) -> Iterator[str]:

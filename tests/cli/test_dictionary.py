@@ -28,6 +28,13 @@ def test_every_table_and_column_is_in_it(amzigo: Amzigo) -> None:
     assert all(c["meaning"] and c["type"] for entry in entries.values() for c in entry["columns"])
 
 
+def test_the_page_in_the_docs_is_what_the_command_prints(amzigo: Amzigo) -> None:
+    printed = amzigo("dictionary", "--markdown").out
+    assert (ROOT / "docs" / "data-dictionary.md").read_text("utf-8") == printed, "run 'make dictionary'"
+    for mart in load_marts():
+        assert f"| [`marts/{mart.name}`](#marts{mart.name}) | {', '.join(mart.grain)} | " in printed
+
+
 def test_one_table_for_a_person(amzigo: Amzigo) -> None:
     shown = amzigo("dictionary", "sales_daily").out
     assert "marts/sales_daily: " in shown and "ordered_product_sales" in shown and "lake/" not in shown
