@@ -76,6 +76,15 @@ def test_costs_reach_the_reorder_plan_encrypted(
         ("US,{sku},USD,,,", "line 2: unit_cost is empty"),
         ("US,{sku},USD,NaN,,", "line 2: unit_cost 'NaN' is no number"),
         ("US,{sku},USD,1e3,,", "line 2: unit_cost '1e3' is no number: write it as 1234.50"),
+        ('US,{sku},USD,"3,50",,', "line 2: unit_cost '3,50' is no number: write it as 1234.50"),
+        (
+            "US,{sku},USD,3,50,,",
+            "line 2: 7 values under 6 headers; decimals have a point, and a value that holds a comma",
+        ),
+        ('US,{sku},USD,"1,234.50",,', "line 2: unit_cost '1,234.50' is no number: write it as 1234.50"),
+        ("US,{sku},USD,$3.50,,", "line 2: unit_cost '$3.50' is no number: write it as 1234.50"),
+        ("US,{sku},USD,3,abc,", "line 2: lead_time_days 'abc' is no number"),
+        ("\n\nUS,,USD,1,,", "line 4: sku is empty"),
         ("US,{sku},USD,-1,,", "line 2: unit_cost -1 is not between 0 and"),
         ("US,{sku},USD,1.23456,,", "line 2: unit_cost 1.23456 has more than four decimals"),
         ("US,{sku},USD,1,2.5,", "line 2: lead_time_days 2.5 is no whole number"),
@@ -100,7 +109,11 @@ def test_one_wrong_line_and_nothing_is_imported(
         ("sku,currency,unit_cost\n", "the header of costs.csv lacks 'marketplace'"),
         (HEADER + ",colour\n", "has unknown 'colour'"),
         (HEADER + ",sku\n", "has twice 'sku'"),
-        ("", "lacks 'marketplace', 'sku'"),
+        (HEADER + ",\n", "column 7 in the header of costs.csv has no name: give it one, or remove it"),
+        ("", "costs.csv is empty: its first line is a header with marketplace, sku, currency, unit_cost"),
+        ("\n \n", "costs.csv is empty"),
+        ("\n" + HEADER + "\n", "lacks 'marketplace', 'sku'"),
+        (HEADER.encode("utf-16"), "is not in UTF-8 (line 1): save it as 'CSV UTF-8'"),
         (HEADER.encode() + b"\nUS,\xff,USD,1,,\n", "is not in UTF-8 (line 2)"),
     ],
 )
@@ -108,6 +121,18 @@ def test_a_file_that_is_not_one_of_costs_is_refused(
     attempt: Attempt, published: Published, text: str | bytes, says: str
 ) -> None:
     assert says in attempt(text).sentence
+
+
+@pytest.mark.parametrize("separator", [";", "\t"])
+def test_a_spreadsheets_other_ways_of_writing_it(
+    attempt: Attempt, published: Published, skus: list[str], separator: str
+) -> None:
+    lines = [HEADER, f"US,{skus[0]},USD,12.50,14,", "", f"US,{skus[1]},USD,3,,"]
+    text = "\ufeff" + "\r\n".join(line.replace(",", separator) for line in lines) + "\r\n"
+    assert "imported costs of 2 SKUs in US" in attempt(text).out and stored(published) == 2
+    comma = text.replace("12.50", "12,50")
+    assert "line 2: unit_cost '12,50' is no number: write it as 1234.50" in attempt(comma).sentence
+    assert stored(published) == 2
 
 
 def test_many_problems_are_counted(attempt: Attempt, published: Published) -> None:

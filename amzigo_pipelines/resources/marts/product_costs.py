@@ -8,6 +8,7 @@ dataset's columns (`catalog/product_costs.py`), the command (`cli/costs.py`), an
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
@@ -138,9 +139,11 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
     except UnicodeDecodeError as error:
         line = path.read_bytes()[: error.start].count(b"\n") + 1
         raise CostsRefused(f"{path.name} is not in UTF-8 (line {line}): save it as 'CSV UTF-8'") from None
-    header = (text.splitlines() or [""])[0]
+    if not text.strip():
+        raise CostsRefused(f"{path.name} is empty: its first line is a header with {', '.join(REQUIRED)}")
+    header = text.splitlines()[0]
     delimiter = max(",;\t", key=header.count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
     try:
         names = [name.strip().lower() for name in next(reader, [])]
         _check_header(path, names)
@@ -148,7 +151,10 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
             if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(names):
-                yield reader.line_num, f"{len(cells)} values under {len(names)} headers"
+                hint = (
+                    "; decimals have a point, and a value that holds a comma needs quotes" if delimiter == "," else ""
+                )
+                yield reader.line_num, f"{len(cells)} values under {len(names)} headers{hint}"
             else:
                 yield reader.line_num, dict(zip(names, (cell.strip() for cell in cells), strict=True))
     except csv.Error as error:
@@ -156,6 +162,10 @@ def _lines(path: Path) -> Iterator[tuple[int, dict[str, str] | str]]:
 
 
 def _check_header(path: Path, names: Sequence[str]) -> None:
+    if "" in names and any(names):
+        raise CostsRefused(
+            f"column {names.index('') + 1} in the header of {path.name} has no name: give it one, or remove it"
+        )
     missing = [name for name in REQUIRED if name not in names]
     unknown = [name for name in names if name not in (*REQUIRED, *OPTIONAL)]
     doubled = [name for name in dict.fromkeys(names) if names.count(name) > 1]
