@@ -1,4 +1,4 @@
-"""The marts of money and traffic against the simulator's truth: three marketplaces, currencies and time zones.
+"""The marts of money, traffic and advertising against the simulator's truth, in three marketplaces and currencies.
 
 Everything comes over HTTP through the real extraction, in two nights over the end of summer time; what the world knows
 is compared to the cent and to the unit.
@@ -8,88 +8,48 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
-from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from amzigo_pipelines.assets.extraction.extract import extract_partition, extract_partitions
+from amzigo_pipelines.assets.extraction.extract import extract_partitions
 from amzigo_pipelines.assets.mart_definitions import Mart
-from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
-from amzigo_pipelines.cli.initialise import initialise
-from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.home import Home, Kind
-from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.spapi.auth import TOKENS
 from amzigo_pipelines.simulator import truth, truth_finances, truth_sales
-from amzigo_pipelines.simulator.calls import SimulatorSettings
+from amzigo_pipelines.simulator.advertising import Advertising
 from amzigo_pipelines.simulator.marketplaces import BY_COUNTRY
-from amzigo_pipelines.simulator.profiles import SellerProfile, WorldConfig
-from amzigo_pipelines.simulator.server import SimulatorServer
-from amzigo_pipelines.simulator.world import World
+from tests.warehouse.told import (
+    COUNTRIES,
+    FIRST,
+    LAST,
+    NOW,
+    SELLER,
+    Told,
+    assert_nights_gave_what_a_build_from_nothing_gives,
+    local_day,
+    tell,
+)
 
-FIRST, LAST = date(2026, 10, 12), date(2026, 11, 3)
-NOW = datetime(2026, 11, 4, 0, 30, tzinfo=UTC)
-SELLER = "AMONEYSELLER"
 HISTORY = (
     ("orders", "order_items"),
     ("transactions", "transaction_breakdowns"),
     ("settlements", "settlement_lines"),
     ("sales_and_traffic_daily",),
     ("sales_metrics",),
+    ("ads_campaigns", "ads_products"),
 )
-SNAPSHOTS = (("listings",), ("marketplaces",))
+NEWEST = (("listings",), ("marketplaces",))
 # By SKU Amazon takes a query a day, so only the last ones are asked for.
 BY_SKU_DAYS = [LAST - timedelta(days=n) for n in (3, 2)]
 
 
-@dataclass
-class Told:
-    """What is published, and the world it is of."""
-
-    platform: Platform
-    world: World
-
-    def rows(self, sql: str) -> list[dict[str, Any]]:
-        return self.platform.warehouse.query(SELLER, sql).read_all().to_pylist()
-
-
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, marts: list[Mart]) -> Iterator[Told]:
-    """A seller's three weeks, extracted at the end and published after each of the last two nights."""
-    TOKENS.clear()
-    profile = SellerProfile(
-        seller_id=SELLER,
-        refresh_token="Atzr|synthetic-money",
-        marketplace_ids=tuple(BY_COUNTRY[country].marketplace_id for country in ("US", "DE", "JP")),
-        orders_per_day=40,
-        sku_count=8,
-    )
-    world = World(WorldConfig(seed=5, first_day=FIRST, sellers=(profile,)))
-    clock = VirtualClock(NOW - timedelta(days=1))
-    with (
-        SimulatorServer(world, clock, SimulatorSettings(rate_scale=100_000)) as server,
-        pytest.MonkeyPatch.context() as m,
-    ):
-        m.delenv("DAGSTER_HOME", raising=False)
-        home = Home(tmp_path_factory.mktemp("money") / "home", Kind.TEST, FIRST, endpoint=server.url)
-        initialise(home)
-        platform = Platform(home, clock)
-        platform.sellers.add(SELLER, SELLER, profile.marketplace_ids, profile.refresh_token)
-        # In Japan the first day begins on the UTC day before.
-        night_before = [FIRST + timedelta(days=n) for n in range(-1, (LAST - FIRST).days)]
-        for source in HISTORY:
-            list(extract_partitions(platform, SELLER, night_before, source))
-        platform.warehouse.publish(SELLER, marts)
-        clock.set(NOW)
-        for source in (*HISTORY, *SNAPSHOTS):
-            extract_partition(platform, SELLER, LAST, source)
-        list(extract_partitions(platform, SELLER, BY_SKU_DAYS, ["sales_and_traffic_by_sku"]))
-        assert platform.warehouse.publish(SELLER, marts).is_updated
-        yield Told(platform, world)
+    folder = tmp_path_factory.mktemp("money")
+    with tell(folder, marts, orders_per_day=40, skus=8, history=HISTORY, newest=NEWEST) as found:
+        list(extract_partitions(found.platform, SELLER, BY_SKU_DAYS, ["sales_and_traffic_by_sku"]))
+        assert found.platform.warehouse.publish(SELLER, marts).is_updated
+        yield found
 
 
 def booked(told: Told) -> list[truth_finances.TransactionTruth]:
@@ -101,17 +61,15 @@ def booked(told: Told) -> list[truth_finances.TransactionTruth]:
     ]
 
 
-def local_day(row: truth_finances.TransactionTruth) -> date:
-    return row.posted_at.astimezone(ZoneInfo(MARKETPLACES[row.marketplace_id].time_zone)).date()
-
-
 def test_fees_of_every_day_marketplace_currency_and_type(told: Told) -> None:
     expected: dict[tuple[date, str, str, str], Decimal] = defaultdict(Decimal)
     unallocated: dict[str, Decimal] = defaultdict(Decimal)
     for row in booked(told):
         for charge in row.charges:
             if charge.path[0] in ("AmazonFees", "ServiceFees"):
-                expected[local_day(row), row.marketplace_id, row.currency, charge.path[1]] -= charge.amount
+                expected[
+                    local_day(row.posted_at, row.marketplace_id), row.marketplace_id, row.currency, charge.path[1]
+                ] -= charge.amount
                 unallocated[row.currency] -= Decimal(0) if charge.sku else charge.amount
     found = told.rows("SELECT * FROM fees_daily")
     assert {(r["day"], r["marketplace_id"], r["currency"], r["fee_type"]): r["fees"] for r in found} == expected
@@ -125,11 +83,11 @@ def test_fees_of_every_day_marketplace_currency_and_type(told: Told) -> None:
 def test_all_that_was_booked_is_in_the_account(told: Told) -> None:
     expected: dict[tuple[date, str, str], Decimal] = defaultdict(Decimal)
     for row in booked(told):
-        expected[local_day(row), row.marketplace_id, row.currency] += row.total
+        expected[local_day(row.posted_at, row.marketplace_id), row.marketplace_id, row.currency] += row.total
     sums = "SELECT day, marketplace_id AS m, currency, SUM(amount) AS s FROM account_daily GROUP BY ALL"
     assert {(r["day"], r["m"], r["currency"]): r["s"] for r in told.rows(sums)} == expected
     # Some days differ from UTC days, and what is held back is there and not counted.
-    assert any(local_day(row) != row.posted_at.date() for row in booked(told))
+    assert any(local_day(row.posted_at, row.marketplace_id) != row.posted_at.date() for row in booked(told))
     held_back = told.rows("SELECT COUNT(*) AS n FROM staging.transactions WHERE status <> 'RELEASED'")
     assert held_back[0]["n"] > 0
 
@@ -141,7 +99,7 @@ def test_profit_of_every_sku_before_costs(told: Told) -> None:
     for row in booked(told):
         if row.kind == "Transfer":
             continue
-        month = local_day(row).replace(day=1)
+        month = local_day(row.posted_at, row.marketplace_id).replace(day=1)
         per_line: dict[str, int] = {}
         for charge in row.charges:
             key = (month, row.marketplace_id, row.currency, charge.sku or "(unallocated)")
@@ -159,9 +117,16 @@ def test_profit_of_every_sku_before_costs(told: Told) -> None:
     assert {key: r["net_sales"] for key, r in found.items() if r["net_sales"]} == {k: v for k, v in sales.items() if v}
     assert {key: r["fees"] for key, r in found.items() if r["fees"]} == {k: v for k, v in fees.items() if v}
     assert {key: r["net_units"] for key, r in found.items() if r["net_units"]} == {k: n for k, n in units.items() if n}
-    for key, row in found.items():
-        assert row["profit"] is None and "no advertising" in row["profit_note"]
-        assert ("no cost of this SKU" in row["profit_note"]) is (row["net_units"] != 0), key
+    # Nobody told unit costs, so there is a profit only where none are needed.
+    for row in found.values():
+        assert (row["profit"] is None) is (row["net_units"] != 0)
+        assert ("no cost of this SKU" in (row["profit_note"] or "")) is (row["net_units"] != 0)
+    spent = "SELECT marketplace_id AS m, CAST(DATE_TRUNC('month', day) AS DATE) AS t, SUM(spend) AS s FROM ads_daily"
+    told_spend = {(r["t"], r["m"]): r["s"] for r in told.rows(f"{spent} WHERE day >= '{FIRST}' GROUP BY ALL")}
+    by_month: dict[tuple[date, str], Decimal] = defaultdict(Decimal)
+    for (month, market, _, _), row in found.items():
+        by_month[month, market] += row["ad_spend"] or 0
+    assert by_month == told_spend and all(told_spend.values())
 
 
 def test_settlements_equal_their_transactions(told: Told) -> None:
@@ -233,23 +198,63 @@ def test_sales_are_amazons_own_sums_and_differences_are_explained(told: Told) ->
         if order.status == "CANCELLED"
         and order.has_prices
         and order.local_day >= FIRST
-        and order.last_updated_at.astimezone(ZoneInfo(MARKETPLACES[order.marketplace_id].time_zone)).date()
-        > order.local_day + timedelta(days=7)
+        and local_day(order.last_updated_at, order.marketplace_id) > order.local_day + timedelta(days=7)
     ]
     assert cancelled_later == sum(item.sales for order in late for item in order.items)
 
 
 def test_marketplaces_are_the_connected_ones(told: Told) -> None:
     found = {r["marketplace_id"]: r["currency"] for r in told.rows("FROM marketplaces WHERE is_extracted")}
-    assert found == {BY_COUNTRY[c].marketplace_id: BY_COUNTRY[c].currency for c in ("US", "DE", "JP")}
+    assert found == {BY_COUNTRY[c].marketplace_id: BY_COUNTRY[c].currency for c in COUNTRIES}
 
 
-def test_updating_night_by_night_gave_what_a_build_from_nothing_gives(told: Told, marts: list[Mart]) -> None:
-    def dump() -> dict[str, list[str]]:
-        names = [mart.name for mart in marts]
-        return {name: sorted(map(repr, told.rows(f'SELECT * FROM "{name}"'))) for name in names}
+def test_net_sales_are_less_what_was_refunded_on_the_day_and_not_on_the_order_s(told: Told) -> None:
+    refunds: dict[tuple[date, str, str], Decimal] = defaultdict(Decimal)
+    units: Counter[tuple[date, str, str]] = Counter()
+    late = 0
+    ordered_on = {order.order_id: order.local_day for order in truth.orders(told.world, SELLER, NOW)}
+    for row in booked(told):
+        if row.kind == "Refund":
+            day = local_day(row.posted_at, row.marketplace_id)
+            key = (day, row.marketplace_id, row.currency)
+            late += day != ordered_on[row.order_id]
+            refunds[key] -= sum(c.amount for c in row.charges if c.path[0] == "ProductCharges")
+            units[key] += sum({c.sku: c.quantity for c in row.charges}.values())
+    rows = {(r["day"], r["marketplace_id"], r["currency"]): r for r in told.rows("FROM sales_daily")}
+    booked_on = {key: r for key, r in rows.items() if r["refund_basis"] == "transactions"}
+    assert refunds.keys() <= booked_on.keys() and late and {key[2] for key in refunds} >= {"USD", "EUR"}
+    assert {key: r["refunded_sales"] for key, r in booked_on.items() if r["refunded_sales"]} == refunds
+    assert {key: r["refunded_units"] for key, r in booked_on.items() if r["refunded_units"]} == units
+    for key, row in booked_on.items():
+        assert row["net_sales"] == row["ordered_product_sales"] - refunds.get(key, 0)
+        assert row["refund_rate"] == (pytest.approx(units[key] / row["units"]) if row["units"] else None)
 
-    updated = dump()
-    told.platform.warehouse.publish(SELLER, marts, rebuild=True)
-    rebuilt = dump()
-    assert [name for name in updated if updated[name] != rebuilt[name]] == []
+
+def test_advertising_of_every_day_and_marketplace(told: Told) -> None:
+    found = {(r["day"], r["marketplace_id"]): r for r in told.rows("FROM ads_daily WHERE clicks > 0")}
+    days = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days + 1)]
+    checked = 0
+    for country in COUNTRIES:
+        market = BY_COUNTRY[country]
+        ads = Advertising(told.world.config, told.world.seller(SELLER, NOW), market)
+        brought = ads.conversions(FIRST, LAST, NOW)
+        for day in days:
+            shown = [ads.traffic(ad, day, NOW) for ad in ads.ads]
+            # What a click brought is what was ordered within 14 days of it.
+            orders = sum(
+                n for (_, on), c in brought.items() if on == day for lag, n in c.purchases.items() if lag <= 13
+            )
+            row = found[day, market.marketplace_id]
+            assert (row["currency"], row["impressions"], row["clicks"], row["spend"], row["ad_orders"]) == (
+                market.currency,
+                sum(one.impressions for one in shown),
+                sum(one.clicks for one in shown),
+                Decimal(market.amount(sum(one.cost for one in shown))),
+                orders,
+            ), (day, country)
+            checked += orders
+    assert len(found) == 3 * len(days) and checked > 50
+
+
+def test_updating_night_by_night_gave_what_a_build_from_nothing_gives(told: Told) -> None:
+    assert_nights_gave_what_a_build_from_nothing_gives(told)

@@ -7,34 +7,27 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pytest
 
-from amzigo_pipelines.assets.extraction.extract import extract_partition, extract_partitions
 from amzigo_pipelines.assets.mart_definitions import Mart
-from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
-from amzigo_pipelines.cli.initialise import initialise
-from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.home import Home, Kind
-from amzigo_pipelines.resources.platform import Platform
-from amzigo_pipelines.resources.spapi.auth import TOKENS
 from amzigo_pipelines.simulator import truth, truth_reports
-from amzigo_pipelines.simulator.calls import SimulatorSettings
 from amzigo_pipelines.simulator.marketplaces import BY_COUNTRY
-from amzigo_pipelines.simulator.profiles import SellerProfile, WorldConfig
-from amzigo_pipelines.simulator.server import SimulatorServer
-from amzigo_pipelines.simulator.world import World
+from tests.warehouse.told import (
+    COUNTRIES,
+    LAST,
+    NOW,
+    SELLER,
+    Told,
+    assert_nights_gave_what_a_build_from_nothing_gives,
+    local_day,
+    seen_orders,
+    tell,
+)
 
-# Summer time ends on 25 October in Germany and on 1 November in the USA; Japan has none.
-FIRST, LAST = date(2026, 10, 12), date(2026, 11, 3)
-# Half an hour after the end of the last day, as the nightly run.
-NOW = datetime(2026, 11, 4, 0, 30, tzinfo=UTC)
-SELLER = "ATRUTHSELLER"
 HISTORY = (
     ("orders", "order_items"),
     ("fba_shipments",),
@@ -46,51 +39,11 @@ HISTORY = (
 SNAPSHOTS = (("fba_inventory",), ("listings",), ("stranded_inventory",), ("inventory_planning",), ("account_health",))
 
 
-@dataclass
-class Told:
-    """What is published, and the world it is of."""
-
-    platform: Platform
-    world: World
-
-    def rows(self, sql: str) -> list[dict[str, Any]]:
-        return self.platform.warehouse.query(SELLER, sql).read_all().to_pylist()
-
-
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, marts: list[Mart]) -> Iterator[Told]:
-    """A seller's three weeks, extracted night by night at the end and published after each of the last two nights."""
-    TOKENS.clear()
-    countries = ("US", "DE", "JP")
-    profile = SellerProfile(
-        seller_id=SELLER,
-        refresh_token="Atzr|synthetic-truth",
-        marketplace_ids=tuple(BY_COUNTRY[country].marketplace_id for country in countries),
-        orders_per_day=60,
-        sku_count=25,
-    )
-    world = World(WorldConfig(seed=11, first_day=FIRST, sellers=(profile,)))
-    clock = VirtualClock(NOW - timedelta(days=1))
-    with (
-        SimulatorServer(world, clock, SimulatorSettings(rate_scale=100_000)) as server,
-        pytest.MonkeyPatch.context() as m,
-    ):
-        m.delenv("DAGSTER_HOME", raising=False)
-        home = Home(tmp_path_factory.mktemp("truth") / "home", Kind.TEST, FIRST, endpoint=server.url)
-        initialise(home)
-        platform = Platform(home, clock)
-        platform.sellers.add(SELLER, SELLER, profile.marketplace_ids, profile.refresh_token)
-        night_before = [FIRST + timedelta(days=n) for n in range((LAST - FIRST).days)]
-        for source in HISTORY:
-            list(extract_partitions(platform, SELLER, night_before, source))
-        for source in SNAPSHOTS:
-            extract_partition(platform, SELLER, night_before[-1], source)
-        platform.warehouse.publish(SELLER, marts)
-        clock.set(NOW)
-        for source in (*HISTORY, *SNAPSHOTS):
-            extract_partition(platform, SELLER, LAST, source)
-        assert platform.warehouse.publish(SELLER, marts).is_updated
-        yield Told(platform, world)
+    folder = tmp_path_factory.mktemp("truth")
+    with tell(folder, marts, orders_per_day=50, skus=25, history=HISTORY, newest=SNAPSHOTS) as found:
+        yield found
 
 
 def test_sales_of_every_day_marketplace_and_currency(told: Told) -> None:
@@ -124,20 +77,6 @@ def told_sales(told: Told) -> dict[tuple[date, str, str], tuple[Any, ...]]:
     return {key: tuple(row) for key, row in out.items()}
 
 
-def seen_orders(told: Told) -> list[truth.OrderTruth]:
-    """Each order in the newest version that a night's extraction could see.
-
-    An order that was updated between midnight and 00:30 has left the window of the day before, and comes with the next.
-    """
-    seen: dict[str, truth.OrderTruth] = {}
-    for night in (NOW, NOW - timedelta(days=1)):
-        midnight = night.replace(hour=0, minute=0)
-        for order in truth.orders(told.world, SELLER, night):
-            if order.last_updated_at < midnight:
-                seen.setdefault(order.order_id, order)
-    return list(seen.values())
-
-
 def test_sales_by_sku_add_up_in_each_marketplace(told: Told) -> None:
     expected: Counter[tuple[str, str]] = Counter()
     for order in seen_orders(told):
@@ -166,11 +105,11 @@ def test_returns_of_both_channels(told: Told) -> None:
     expected: Counter[tuple[str, str, str, date]] = Counter()
     for back in truth.returns(told.world, SELLER, NOW):
         order = markets[back.order_id]
-        day = back.returned_at.astimezone(ZoneInfo(MARKETPLACES[order.marketplace_id].time_zone)).date()
+        day = local_day(back.returned_at, order.marketplace_id)
         if order.channel == "AMAZON" and day <= LAST:
             expected[back.order_id, back.sku, "AMAZON", day] += back.quantity
     for asked in truth_reports.return_requests(told.world, SELLER, NOW):
-        day = asked.requested_at.astimezone(ZoneInfo(MARKETPLACES[asked.marketplace_id].time_zone)).date()
+        day = local_day(asked.requested_at, asked.marketplace_id)
         if day <= LAST:
             expected[asked.order_id, asked.sku, "MERCHANT", day] += asked.quantity
     found: Counter[tuple[str, str, str, date]] = Counter()
@@ -197,7 +136,7 @@ def test_ship_times_and_lateness_of_both_channels(told: Told) -> None:
 def test_feedback_of_every_day(told: Told) -> None:
     expected: Counter[tuple[date, str, str]] = Counter()
     for said in truth_reports.feedback(told.world, SELLER, NOW):
-        day = said.at.astimezone(ZoneInfo(MARKETPLACES[said.marketplace_id].time_zone)).date()
+        day = local_day(said.at, said.marketplace_id)
         if day <= LAST:
             expected[day, said.marketplace_id, "all"] += 1
             expected[day, said.marketplace_id, "positive"] += said.rating >= 4
@@ -213,7 +152,7 @@ def test_the_ledger_balances_on_every_day_and_ends_with_what_is_there(told: Told
     rows = told.rows("SELECT * FROM ledger_balance")
     assert len(rows) > 300 and {row["difference_units"] for row in rows} == {0}
     checked = 0
-    for country in ("US", "DE", "JP"):
+    for country in COUNTRIES:
         market = BY_COUNTRY[country].marketplace_id
         day = max(row["day"] for row in rows if row["marketplace_id"] == market)
         expected = truth_reports.ledger_balance(told.world, SELLER, market, day)
@@ -238,12 +177,59 @@ def test_stock_and_what_is_stranded(told: Told) -> None:
     assert stranded == set(truth_reports.stranded(told.world, SELLER, NOW))
 
 
-def test_updating_night_by_night_gave_what_a_build_from_nothing_gives(told: Told, marts: list[Mart]) -> None:
-    def dump() -> dict[str, list[str]]:
-        names = [mart.name for mart in marts]
-        return {name: sorted(map(repr, told.rows(f'SELECT * FROM "{name}"'))) for name in names}
+def test_cover_counts_the_units_that_amazon_has_to_ship(told: Told) -> None:
+    ordered: Counter[tuple[str, str, int]] = Counter()
+    for order in seen_orders(told):
+        if order.channel == "AMAZON" and order.status != "CANCELLED":
+            for item in order.items:
+                for window in (7, 30):
+                    if LAST - timedelta(days=window) < order.local_day <= LAST:
+                        ordered[order.marketplace_id, item.sku, window] += item.quantity
+    levels = {key: level.fulfillable for key, level in truth.stock(told.world, SELLER, NOW).items()}
+    rows = told.rows("FROM inventory_cover")
+    assert len(rows) > 15 and sum(row["units_7d"] for row in rows) > 50
+    for row in rows:
+        key = (row["marketplace_id"], row["sku"])
+        assert (row["units_7d"], row["units_30d"]) == (ordered[*key, 7], ordered[*key, 30]), key
+        assert row["fulfillable_units"] == levels[row["sku"], row["marketplace_id"]]
+        assert row["velocity_7d"] in (None, pytest.approx(row["units_7d"] / max(row["in_stock_days_7d"], 1)))
+    shelves = told.rows("SELECT sku, marketplace_id AS m, fulfillable_units AS f FROM inventory_position")
+    assert {(r["sku"], r["m"]): r["f"] for r in shelves} == {k: n for k, n in levels.items() if k[1]}
 
-    updated = dump()
-    told.platform.warehouse.publish(SELLER, marts, rebuild=True)
-    rebuilt = dump()
-    assert [name for name in updated if updated[name] != rebuilt[name]] == []
+
+def test_ranks_of_skus_follow_their_true_sales(told: Told) -> None:
+    sales: dict[tuple[str, str], Decimal] = defaultdict(Decimal)
+    for order in seen_orders(told):
+        if order.status != "CANCELLED" and order.has_prices and not order.replaces:
+            for item in order.items:
+                sales[order.marketplace_id, item.sku] += item.sales
+    rows = told.rows("FROM abc_xyz ORDER BY marketplace_id, sales_rank")
+    assert {(r["marketplace_id"], r["sku"]): r["ordered_product_sales"] for r in rows} == sales
+    for country in COUNTRIES:
+        ranked = [row for row in rows if row["marketplace_id"] == BY_COUNTRY[country].marketplace_id]
+        assert [r["ordered_product_sales"] for r in ranked] == sorted(
+            (r["ordered_product_sales"] for r in ranked), reverse=True
+        )
+        assert ranked[-1]["cumulative_share"] == pytest.approx(1.0)
+
+
+def test_a_pseudonym_is_one_true_buyer_and_has_all_its_orders(told: Told) -> None:
+    true = {order.order_id: order.buyer.email for order in told.world.seller(SELLER, NOW).orders}
+    orders = {r["order_id"]: r for r in told.rows("FROM orders WHERE buyer_key IS NOT NULL")}
+    people = {(row["buyer_key"], true[order_id]) for order_id, row in orders.items()}
+    assert len(people) == len({key for key, _ in people}) == len({email for _, email in people}) > 50
+    counted = [
+        row
+        for row in orders.values()
+        if not row["is_cancelled"] and not row["is_replacement"] and row["sales_channel"] != "NON_AMAZON"
+    ]
+    expected = Counter((row["marketplace_id"], row["buyer_key"]) for row in counted)
+    found = {(r["marketplace_id"], r["buyer_key"]): r for r in told.rows("FROM buyers")}
+    assert {key: row["orders"] for key, row in found.items()} == expected and max(expected.values()) > 1
+    for key, row in found.items():
+        days = [o["ordered_on"] for o in counted if (o["marketplace_id"], o["buyer_key"]) == key]
+        assert (row["first_ordered_on"], row["last_ordered_on"]) == (min(days), max(days))
+
+
+def test_updating_night_by_night_gave_what_a_build_from_nothing_gives(told: Told) -> None:
+    assert_nights_gave_what_a_build_from_nothing_gives(told)
