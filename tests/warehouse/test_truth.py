@@ -18,6 +18,7 @@ from amzigo_pipelines.simulator import truth, truth_reports
 from amzigo_pipelines.simulator.marketplaces import BY_COUNTRY
 from tests.warehouse.told import (
     COUNTRIES,
+    FIRST,
     LAST,
     NOW,
     SELLER,
@@ -42,13 +43,15 @@ SNAPSHOTS = (("fba_inventory",), ("listings",), ("stranded_inventory",), ("inven
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory, marts: list[Mart]) -> Iterator[Told]:
     folder = tmp_path_factory.mktemp("truth")
-    with tell(folder, marts, orders_per_day=50, skus=25, history=HISTORY, newest=SNAPSHOTS) as found:
+    # A week later than the marts of money need it: these know their numbers at once.
+    first = FIRST + timedelta(days=7)
+    with tell(folder, marts, orders_per_day=60, skus=25, history=HISTORY, newest=SNAPSHOTS, first=first) as found:
         yield found
 
 
 def test_sales_of_every_day_marketplace_and_currency(told: Told) -> None:
     expected = told_sales(told)
-    assert {currency for _, _, currency in expected} == {"USD", "EUR", "JPY"} and len(expected) > 60
+    assert {currency for _, _, currency in expected} == {"USD", "EUR", "JPY"} and len(expected) > 45
     found = {
         (r["day"], r["marketplace_id"], r["currency"]): (
             r["ordered_product_sales"], r["orders"], r["order_items"], r["units"], r["pending_orders"],
@@ -150,7 +153,7 @@ def test_feedback_of_every_day(told: Told) -> None:
 
 def test_the_ledger_balances_on_every_day_and_ends_with_what_is_there(told: Told) -> None:
     rows = told.rows("SELECT * FROM ledger_balance")
-    assert len(rows) > 300 and {row["difference_units"] for row in rows} == {0}
+    assert len(rows) > 250 and {row["difference_units"] for row in rows} == {0}
     checked = 0
     for country in COUNTRIES:
         market = BY_COUNTRY[country].marketplace_id

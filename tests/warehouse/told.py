@@ -63,7 +63,14 @@ class Told:
 
 @contextmanager
 def tell(
-    folder: Path, marts: list[Mart], *, orders_per_day: int, skus: int, history: Sources, newest: Sources = ()
+    folder: Path,
+    marts: list[Mart],
+    *,
+    orders_per_day: int,
+    skus: int,
+    history: Sources,
+    newest: Sources,
+    first: date = FIRST,
 ) -> Iterator[Told]:
     """Extract and publish a seller of three marketplaces, currencies and time zones, with an advertising account.
 
@@ -74,6 +81,7 @@ def tell(
         skus: that the seller has.
         history: what is extracted for every day.
         newest: what is extracted for the last two days only.
+        first: the seller's first day.
     """
     TOKENS.clear()
     markets = tuple(BY_COUNTRY[country].marketplace_id for country in COUNTRIES)
@@ -84,21 +92,21 @@ def tell(
         orders_per_day=orders_per_day,
         sku_count=skus,
     )
-    world = World(WorldConfig(seed=11, first_day=FIRST, sellers=(profile,)))
+    world = World(WorldConfig(seed=11, first_day=first, sellers=(profile,)))
     clock = VirtualClock(NOW - timedelta(days=1))
     with (
         SimulatorServer(world, clock, SimulatorSettings(rate_scale=100_000)) as server,
         pytest.MonkeyPatch.context() as m,
     ):
         m.delenv("DAGSTER_HOME", raising=False)
-        home = Home(folder / "home", Kind.TEST, FIRST, endpoint=server.url)
+        home = Home(folder / "home", Kind.TEST, first, endpoint=server.url)
         initialise(home)
         platform = Platform(home, clock)
         platform.sellers.add(SELLER, SELLER, markets, profile.refresh_token)
         profiles = {market: str(profile_id_of(SELLER, market)) for market in markets}
         platform.ads_accounts.connect(SELLER, profiles, ads_refresh_token(SELLER))
         # In Japan the first day begins on the UTC day before.
-        night_before = [FIRST + timedelta(days=n) for n in range(-1, (LAST - FIRST).days)]
+        night_before = [first + timedelta(days=n) for n in range(-1, (LAST - first).days)]
         for source in history:
             list(extract_partitions(platform, SELLER, night_before, source))
         for source in newest:
