@@ -56,7 +56,7 @@ _BYTES_PER_UNIT_OF_RSS = 1024
 
 @dataclass(frozen=True)
 class Figures:
-    """What came out; seconds and megabytes."""
+    """What came out; seconds and megabytes; `cpu` is processor time over all cores, which tells more than the clock on a busy machine."""
 
     orders: int
     items: int

@@ -133,12 +133,51 @@ def test_profit_of_a_sku_with_costs_and_ads(world: World) -> None:
     assert (without["ad_spend"], without["profit"]) == (0, None) and "no cost of this SKU" in without["profit_note"]
 
 
+def test_refunds_count_on_their_own_day_as_booked_and_where_nothing_is_booked_as_returned(world: World) -> None:
+    sold = order("1", "2026-06-01T20:00:00", marketplace_id=JP)
+    later = order("2", "2026-06-10T20:00:00", marketplace_id=JP)
+    world.write(MONTH, orders=[sold], order_items=[item(sold, unit_price=money(999), quantity_ordered=3)])
+    world.write(DAY, orders=[later], order_items=[item(later, unit_price=money(500))])
+    back = {"marketplace_id": JP, "returned_at": later["created_at"], "order_id": "1", "sku": "SKU-1", "occurrence": 1,
+            "units": 2, "disposition": "SELLABLE"}  # fmt: skip
+    world.write(DAY, fba_returns=[back])
+    world.publish()
+    columns = (
+        "day, net_sales AS n, refund_rate AS r, refund_basis AS b, refunded_sales AS s, returned_sales AS came_back"
+    )
+    # Tokyo is nine hours ahead: both orders are of the next local day, and so is the refund; the return's day is Amazon's.
+    query = f"SELECT {columns} FROM sales_daily WHERE ordered_product_sales > 0 OR returned_units > 0 ORDER BY day"
+    first, returned, second = (tuple(row.values()) for row in world.rows(query))
+    assert first == (MONTH + timedelta(days=1), 2997, 0.0, "returns", None, 0)
+    assert returned == (DAY, -1998, None, "returns", None, 1998)
+    assert second == (DAY + timedelta(days=1), 500, 0.0, "returns", None, 0)
+    # Of three units one is refunded, in whole yen, and part of another; held back money is not refunded yet.
+    refund = {"transaction_type": "Refund", "marketplace_id": JP}
+    rows = [
+        leaf("A", "ProductCharges/OurPricePrincipal", -999, **refund),
+        leaf("A", "Tax/OurPriceTax", -99, **refund),
+        leaf("A", "AmazonFees/Commission/Base", 90, **refund),
+        leaf("B", "ProductCharges/OurPricePrincipal", -1, **refund),
+        leaf("C", "ProductCharges/OurPricePrincipal", -500, status="DEFERRED", **refund),
+    ]
+    world.write(DAY, transaction_breakdowns=rows)
+    world.write(DAY + timedelta(days=1), transaction_breakdowns=[])
+    assert world.publish().is_updated
+    first, returned, second = (tuple(row.values()) for row in world.rows(query))
+    assert first == (MONTH + timedelta(days=1), 2997, 0.0, "returns", None, 0)
+    assert returned == (DAY, 0, None, "transactions", 0, 1998)
+    assert second == (DAY + timedelta(days=1), -500, 2.0, "transactions", 1000, 0)
+    # The order's own day keeps its sales: nothing there was refunded.
+    assert world.one("SELECT SUM(net_sales) AS n FROM sales_daily") == {"n": 2997 + 500 - 1000}
+
+
 def test_without_transactions_the_marts_are_there_and_say_why(world: World) -> None:
     o = order("1", "2026-06-10T20:00:00")
     world.write(DAY, orders=[o], order_items=[item(o)])
     world.publish()
     notes = {(r["mart"], r["missing_dataset"]) for r in world.rows("SELECT * FROM mart_notes")}
     assert {("fees_daily", "transaction_breakdowns"), ("profit_by_sku", "product_costs")} <= notes
+    assert ("sales_daily", "transaction_breakdowns") in notes
     assert world.rows("FROM fees_daily") == world.rows("FROM profit_by_sku") == []
 
 

@@ -8,9 +8,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -156,6 +158,33 @@ def test_readers_go_on_during_and_after_a_publish(tmp_path: Path, marts: Any) ->
     # Old until the one transaction, new from then on; whoever was connected still sees what it saw.
     assert seen == [1, 1, 1, 1, 5, 5]
     assert reader.execute("SELECT COUNT(*), MIN(order_id) FROM orders").fetchall() == [(1, "2026-06-10-0")]
+
+
+def test_readers_in_the_middle_of_publishes_see_whole_versions_only_and_are_not_in_the_way(world: World) -> None:
+    simple(world)
+    world.publish()
+    seen: list[tuple[int, int]] = []
+    is_over = Event()
+
+    def read() -> None:
+        while not is_over.is_set():
+            sql = "SELECT (SELECT COUNT(*) FROM orders) AS o, (SELECT SUM(orders) FROM sales_daily) AS s"
+            row = world.one(sql)
+            seen.append((row["o"], int(row["s"])))
+
+    with ThreadPoolExecutor(2) as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        try:
+            for count in (2, 3, 4):
+                simple(world, count=count)
+                world.publish()
+        finally:
+            is_over.set()
+        for reader in readers:
+            reader.result()
+    assert len(seen) > 5 and {orders for orders, _ in seen} <= {1, 2, 3, 4}
+    assert all(orders == sales for orders, sales in seen)
+    assert world.one("SELECT COUNT(*) AS n FROM orders") == {"n": 4}
 
 
 def test_a_kill_at_any_step_leaves_the_old_marts_or_the_new(world: World, tmp_path: Path) -> None:

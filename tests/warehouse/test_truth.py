@@ -234,5 +234,27 @@ def test_a_pseudonym_is_one_true_buyer_and_has_all_its_orders(told: Told) -> Non
         assert (row["first_ordered_on"], row["last_ordered_on"]) == (min(days), max(days))
 
 
+def test_no_cell_of_few_buyers_or_orders_is_shown(told: Told) -> None:
+    for mart, size, numbers in (
+        (
+            "buyer_segments",
+            "buyers",
+            ("buyers", "orders", "item_amount", "average_order_value", "recency_days_average"),
+        ),
+        ("buyer_cohorts", "active_buyers", ("active_buyers", "retention", "orders")),
+    ):
+        rows = told.rows(f"FROM {mart}")
+        assert all(row[size] >= 5 for row in rows if not row["is_hidden"]) and any(r["is_hidden"] for r in rows), mart
+        assert all(row[name] is None for row in rows if row["is_hidden"] for name in numbers), mart
+    truly = told.rows("SELECT marketplace_id AS m, segment AS s, COUNT(*) AS n FROM buyers GROUP BY ALL")
+    large = {(row["m"], row["s"]): row["n"] for row in truly if row["n"] >= 5}
+    reached = told.rows("SELECT marketplace_id AS m, segment AS s, COUNT(*) AS n FROM campaign_audiences GROUP BY ALL")
+    assert {(row["m"], row["s"]): row["n"] for row in reached} == large and len(large) < len(truly)
+    regions = told.rows("FROM sales_by_region")
+    assert all(row["orders"] >= 5 for row in regions if row["state"] != "other")
+    # What is folded is never one place alone, unless the whole month has fewer than 5 orders.
+    assert all(row["orders"] >= 5 or row["folded_places"] > 0 for row in regions if row["state"] == "other")
+
+
 def test_updating_night_by_night_gave_what_a_build_from_nothing_gives(told: Told) -> None:
     assert_nights_gave_what_a_build_from_nothing_gives(told)
