@@ -13,17 +13,17 @@ import json
 import os
 import random
 import resource
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -39,10 +39,9 @@ from amzigo_pipelines.resources.lake.store import Lake
 from amzigo_pipelines.resources.marts import staging
 from amzigo_pipelines.resources.marts.build import build_marts
 from amzigo_pipelines.resources.marts.warehouse import Warehouse
+from benchmarks.made_up_year import NOW, MadeUp
 
-NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 SELLER = "ABENCHMARKSELLER"
-MARKETS = (("ATVPDKIKX0DER", "USD"), ("A1PA6795UKMFR9", "EUR"), ("A1VC38T7YXB528", "JPY"))
 QUERIES = (
     "SELECT day, SUM(ordered_product_sales) FROM sales_daily WHERE currency = 'USD' GROUP BY day ORDER BY day",
     "SELECT sku, SUM(units) AS units FROM sales_by_sku_daily WHERE day >= DATE '2026-10-24' GROUP BY sku "
@@ -56,97 +55,26 @@ _BYTES_PER_UNIT_OF_RSS = 1024
 
 @dataclass(frozen=True)
 class Figures:
-    """What came out; seconds and megabytes; `cpu` is processor time over all cores, which tells more than the clock on a busy machine."""
+    """What came out; seconds and megabytes. On a busy machine processor time (`cpu`) tells more than the clock."""
 
     orders: int
     items: int
     from_nothing_s: float
+    from_nothing_cpu_s: float
     from_nothing_mb: float
     one_day_s: float
+    one_day_cpu_s: float
     plaintext_s: float
+    plaintext_cpu_s: float
+    plaintext_load_s: float
+    plaintext_load_cpu_s: float
+    copy_s: float
     query_s: float
 
     @property
     def ratio(self) -> float:
         """From nothing over the same SQL in the clear; 1.0: encryption and the lake's books are free."""
         return self.from_nothing_s / self.plaintext_s
-
-
-class MadeUp:
-    """A seller's year, day by day, with values of realistic width and variety."""
-
-    def __init__(self, orders_per_day: int, skus: int) -> None:
-        self._per_day, self._skus = orders_per_day, skus
-        self._random = np.random.default_rng(1)
-
-    def day(self, day: date) -> dict[str, pa.Table]:
-        """The tables of orders, their items (two on average) and stock of a day."""
-        draw, count = self._random, self._per_day
-        names = [f"{day:%j}-{n:07}-{day:%Y%m%d}" for n in range(count)]
-        start = datetime(day.year, day.month, day.day, tzinfo=UTC)
-        created = [start + timedelta(seconds=int(s)) for s in np.sort(draw.integers(0, 80_000, count))]
-        market = draw.choice(3, count, p=(0.6, 0.3, 0.1))
-        # Orders are open for days, not for months.
-        is_new = day >= NOW.date() - timedelta(days=3)
-        status = draw.choice(["SHIPPED"] * 5 + ["UNSHIPPED" if is_new else "CANCELLED"], count)
-        lines = draw.integers(1, 4, count)
-        of = np.repeat(np.arange(count), lines)
-        popular = (draw.pareto(1.2, len(of)) * self._skus / 20).astype(int) % self._skus
-        price = (1000 + popular * 7 % 4000) / 100
-        orders = {
-            "order_id": names,
-            "marketplace_id": [MARKETS[m][0] for m in market],
-            "sales_channel": ["AMAZON"] * count,
-            "created_at": created,
-            "last_updated_at": created,
-            "status": status.tolist(),
-            "fulfilled_by": np.where(draw.random(count) < 0.7, "AMAZON", "MERCHANT").tolist(),
-            "currency": [MARKETS[m][1] for m in market],
-            "item_amount": np.bincount(of, price, count).round(2),
-            "ship_by_latest_at": [at + timedelta(days=2) for at in created],
-            "deliver_by_latest_at": [at + timedelta(days=5) for at in created],
-            "last_shipped_at": [at + timedelta(days=1) for at in created],
-            "ship_state": [f"State {n}" for n in draw.integers(0, 60, count)],
-            "ship_country": [MARKETS[m][1][:2] for m in market],
-            "units_ordered": lines,
-            "buyer_key": [f"{n:064x}" if n < 150_000 else None for n in draw.integers(0, 250_000, count)],
-        }
-        items = {
-            "order_id": [names[n] for n in of],
-            "order_item_id": [f"{n:014}" for n in draw.integers(0, 10**13, len(of))],
-            "marketplace_id": [orders["marketplace_id"][n] for n in of],
-            "order_created_at": [created[n] for n in of],
-            "last_updated_at": [created[n] for n in of],
-            "sku": [f"SKU-{n:05}" for n in popular],
-            "asin": [f"B{n:09}" for n in popular],
-            "title": [f"A product of some sort, number {n}, in a title of usual length" for n in popular],
-            "quantity_ordered": draw.choice((1, 1, 1, 2), len(of)),
-            "currency": [orders["currency"][n] for n in of],
-            "unit_price": price,
-        }
-        stock = {
-            "marketplace_id": [MARKETS[0][0]] * self._skus,
-            "sku": [f"SKU-{n:05}" for n in range(self._skus)],
-            "taken_at": [start] * self._skus,
-            "asin": [f"B{n:09}" for n in range(self._skus)],
-            "fulfillable_units": draw.integers(0, 90, self._skus),
-        }
-        return {"orders": _table("orders", orders), "order_items": _table("order_items", items),
-                "fba_inventory": _table("fba_inventory", stock)}  # fmt: skip
-
-
-def _table(name: str, columns: dict[str, object]) -> pa.Table:
-    rows = len(next(iter(columns.values())))  # type: ignore[arg-type]
-    arrays = []
-    for field in DATASETS[name].schema:
-        values = columns.get(field.name)
-        if values is None:
-            arrays.append(pa.nulls(rows, field.type))
-        elif pa.types.is_decimal(field.type):
-            arrays.append(pa.array(np.asarray(values, float)).cast(pa.decimal128(18, 4)))
-        else:
-            arrays.append(pa.array(values, field.type))
-    return pa.table(arrays, schema=DATASETS[name].schema)
 
 
 def open_warehouse(folder: Path, now: datetime = NOW) -> tuple[Lake, Warehouse]:
@@ -184,15 +112,26 @@ def publish(folder: Path) -> dict[str, float]:
     """Publish in this process; for a process of its own."""
     marts = load_marts()
     _, warehouse = open_warehouse(folder)
+    cpu_before = time.process_time()
     report = warehouse.publish(SELLER, marts)
+    cpu_s = time.process_time() - cpu_before
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * _BYTES_PER_UNIT_OF_RSS / 1e6
-    return {"seconds": report.duration_s, "peak_mb": peak_mb, "updated": report.is_updated, "bytes": report.bytes}
+    return {
+        "seconds": report.duration_s,
+        "cpu_s": cpu_s,
+        "peak_mb": peak_mb,
+        "updated": report.is_updated,
+        "bytes": report.bytes,
+    }
 
 
 def publish_plaintext(plain: Path, days: list[date]) -> dict[str, float]:
-    """The same SQL over plaintext Parquet into an unencrypted file, in this process."""
+    """The same SQL over plaintext Parquet into an unencrypted file, in this process.
+
+    What of it is only reading the files into the database is told apart: no way of making marts is faster than that.
+    """
     marts = load_marts()
-    began = time.perf_counter()
+    began, cpu_before = time.perf_counter(), time.process_time()
     with duckdb.connect(":memory:") as connection:
         connection.execute("SET preserve_insertion_order = false; SET memory_limit = '1GB'; SET TimeZone = 'UTC'")
         connection.execute(f"SET temp_directory = '{plain / 'spill'}'; SET checkpoint_threshold = '1KB'")
@@ -208,11 +147,27 @@ def publish_plaintext(plain: Path, days: list[date]) -> dict[str, float]:
         partitions = {(name, day): staging.Partition(1, "") for name in names for day in days}
         staging.record(connection, "fresh", SELLER, 1, partitions, marts)
         connection.execute("COMMIT")
+        load_s, load_cpu_s = time.perf_counter() - began, time.process_time() - cpu_before
         build_marts(connection, "fresh", marts)
         connection.execute("CHECKPOINT fresh; DETACH fresh")
     with (plain / "plain.duckdb").open("rb") as file:
         os.fsync(file.fileno())
-    return {"seconds": time.perf_counter() - began}
+    return {
+        "seconds": time.perf_counter() - began,
+        "cpu_s": time.process_time() - cpu_before,
+        "load_s": load_s,
+        "load_cpu_s": load_cpu_s,
+    }
+
+
+def copy(folder: Path) -> float:
+    """Seconds to copy the published file and make the copy durable: what one more day can't be faster than."""
+    (file,) = folder.glob("marts/**/*.duckdb")
+    began = time.perf_counter()
+    shutil.copyfile(file, folder / "copy")
+    with (folder / "copy").open("rb") as copied:
+        os.fsync(copied.fileno())
+    return time.perf_counter() - began
 
 
 def _staged(dataset: Dataset) -> list[str]:
@@ -251,7 +206,18 @@ def measure(orders: int, days: int, skus: int) -> Figures:
         if not one_day["updated"]:
             raise SystemExit("one more day was not applied to a copy: the figure would be of something else")
         return Figures(
-            *counts, nothing["seconds"], nothing["peak_mb"], one_day["seconds"], plaintext["seconds"], queries(folder)
+            *counts,
+            nothing["seconds"],
+            nothing["cpu_s"],
+            nothing["peak_mb"],
+            one_day["seconds"],
+            one_day["cpu_s"],
+            plaintext["seconds"],
+            plaintext["cpu_s"],
+            plaintext["load_s"],
+            plaintext["load_cpu_s"],
+            copy(folder),
+            queries(folder),
         )
 
 
@@ -287,11 +253,17 @@ def main(arguments: list[str] | None = None) -> Figures | None:
     found = measure(options.orders, options.days, options.skus)
     print(f"{found.orders:,} orders, {found.items:,} items, {options.days} days, {options.skus:,} SKUs, "
           f"{options.days * options.skus:,} rows of stock, {os.cpu_count()} cores")  # fmt: skip
-    print(f"all marts from nothing    {found.from_nothing_s:6.2f} s   promised: under 10 s")
+    print(f"all marts from nothing    {found.from_nothing_s:6.2f} s   promised: under 10 s "
+          f"({found.from_nothing_cpu_s:.1f} s of processor time)")  # fmt: skip
     print(f"  memory                  {found.from_nothing_mb:6.0f} MB  promised: under 2,000 MB")
-    print(f"one more day              {found.one_day_s:6.2f} s   promised: under 1.5 s")
-    print(f"the same SQL in the clear {found.plaintext_s:6.2f} s   ratio {found.ratio:.2f}, promised: at most 1.3")
+    print(f"one more day              {found.one_day_s:6.2f} s   promised: under 1.5 s "
+          f"({found.one_day_cpu_s:.1f} s of processor time; a mere copy of the file {found.copy_s:.2f} s)")  # fmt: skip
+    print(f"the same SQL in the clear {found.plaintext_s:6.2f} s   ratio {found.ratio:.2f}, promised: at most 1.3 "
+          f"({found.plaintext_cpu_s:.1f} s of processor time)")  # fmt: skip
+    print(f"  of it loading alone     {found.plaintext_load_s:6.2f} s   "
+          f"({found.plaintext_load_cpu_s:.1f} s of processor time)")  # fmt: skip
     print(f"a typical query           {found.query_s * 1000:6.1f} ms  promised: under 50 ms (median)")
+    print(f"load of the machine       {os.getloadavg()[0]:6.1f}")
     return found
 
 

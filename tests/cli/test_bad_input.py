@@ -143,6 +143,8 @@ def test_broken_sql(amzigo: Amzigo, published: Published, tmp_path: Path) -> Non
     for statement in ("DROP TABLE orders", "SELECT 1; SELECT 2", f"COPY orders TO '{tmp_path / 'x.csv'}'", ""):
         assert amzigo("sql", "-s", published.seller, statement).code == 1
     assert not (tmp_path / "x.csv").exists()
+    endless = "SELECT COUNT(*) FROM range(10000000000) AS a, range(1000) AS b"
+    assert "stopped after 0.3 s" in amzigo("sql", "-s", published.seller, "--timeout", "0.3", endless).sentence
     assert "parquet needs a file" in amzigo("sql", "-s", published.seller, "-f", "parquet", "SELECT 1").sentence
 
 

@@ -145,7 +145,7 @@ def test_refunds_count_on_their_own_day_as_booked_and_where_nothing_is_booked_as
     columns = (
         "day, net_sales AS n, refund_rate AS r, refund_basis AS b, refunded_sales AS s, returned_sales AS came_back"
     )
-    # Tokyo is nine hours ahead: both orders are of the next local day, and so is the refund; the return's day is Amazon's.
+    # Tokyo is nine hours ahead: both orders and the refund are of the next local day; a return's day is Amazon's.
     query = f"SELECT {columns} FROM sales_daily WHERE ordered_product_sales > 0 OR returned_units > 0 ORDER BY day"
     first, returned, second = (tuple(row.values()) for row in world.rows(query))
     assert first == (MONTH + timedelta(days=1), 2997, 0.0, "returns", None, 0)

@@ -172,19 +172,18 @@ def test_readers_in_the_middle_of_publishes_see_whole_versions_only_and_are_not_
             row = world.one(sql)
             seen.append((row["o"], int(row["s"])))
 
-    with ThreadPoolExecutor(2) as pool:
-        readers = [pool.submit(read) for _ in range(2)]
+    with ThreadPoolExecutor(1) as pool:
+        reader = pool.submit(read)
         try:
-            for count in (2, 3, 4):
+            for count in (2, 3):
                 simple(world, count=count)
                 world.publish()
         finally:
             is_over.set()
-        for reader in readers:
-            reader.result()
-    assert len(seen) > 5 and {orders for orders, _ in seen} <= {1, 2, 3, 4}
+        reader.result()
+    assert len(seen) > 3 and {orders for orders, _ in seen} <= {1, 2, 3}
     assert all(orders == sales for orders, sales in seen)
-    assert world.one("SELECT COUNT(*) AS n FROM orders") == {"n": 4}
+    assert world.one("SELECT COUNT(*) AS n FROM orders") == {"n": 3}
 
 
 def test_a_kill_at_any_step_leaves_the_old_marts_or_the_new(world: World, tmp_path: Path) -> None:
