@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from amzigo_pipelines.assets.mart_definitions import Mart
 from amzigo_pipelines.resources.locks import exclusive
 from amzigo_pipelines.resources.marts.build import MartBuildError
 from amzigo_pipelines.resources.marts.warehouse import MartExpired, NotPublished, PublishBusy, WarehouseError
@@ -33,6 +34,8 @@ from tests.warehouse.conftest import (
 
 ROOT = Path(__file__).parents[2]
 STEPS = ("began", "staged", "built", "durable", "current", "unlinked")
+# Enough for tests of a file's life: one by key, a view, and others.
+FEW = ("orders", "order_items", "orders_daily", "inventory_daily", "inventory_position")
 
 
 def test_an_unchanged_lake_loads_nothing_and_gives_the_same(world: World) -> None:
@@ -161,6 +164,7 @@ def test_readers_go_on_during_and_after_a_publish(tmp_path: Path, marts: Any) ->
 
 
 def test_readers_in_the_middle_of_publishes_see_whole_versions_only_and_are_not_in_the_way(world: World) -> None:
+    world.marts = few(world.marts)
     simple(world)
     world.publish()
     seen: list[tuple[int, int]] = []
@@ -168,7 +172,7 @@ def test_readers_in_the_middle_of_publishes_see_whole_versions_only_and_are_not_
 
     def read() -> None:
         while not is_over.is_set():
-            sql = "SELECT (SELECT COUNT(*) FROM orders) AS o, (SELECT SUM(orders) FROM sales_daily) AS s"
+            sql = "SELECT (SELECT COUNT(*) FROM orders) AS o, (SELECT SUM(orders) FROM orders_daily) AS s"
             row = world.one(sql)
             seen.append((row["o"], int(row["s"])))
 
@@ -187,6 +191,7 @@ def test_readers_in_the_middle_of_publishes_see_whole_versions_only_and_are_not_
 
 
 def test_a_kill_at_any_step_leaves_the_old_marts_or_the_new(world: World, tmp_path: Path) -> None:
+    world.marts = few(world.marts)
     simple(world)
     world.publish()
     simple(world, count=2)
@@ -243,6 +248,10 @@ def test_dropping_destroys_the_key_and_the_file(world: World) -> None:
     assert world.publish().version == 1
 
 
+def few(marts: list[Mart]) -> list[Mart]:
+    return [mart for mart in marts if mart.name in FEW]
+
+
 def _kill_at(wanted: str) -> Callable[[str], None]:
     def on_step(step: str) -> None:
         if step == wanted:
@@ -255,7 +264,7 @@ def _publish_and_die(homes: list[str]) -> None:
     """Publish in each home, in a process of its own that is killed at the step that the folder is named after."""
     from amzigo_pipelines.assets.mart_definitions import load_marts
 
-    marts = load_marts()
+    marts = few(load_marts())
     for home in homes:
         child = os.fork()
         if not child:
