@@ -11,6 +11,7 @@ from amzigo_pipelines.assets.extraction.assets import extraction_assets
 from amzigo_pipelines.assets.mart_assets import mart_assets
 from amzigo_pipelines.assets.mart_definitions import load_marts
 from amzigo_pipelines.automation.alerts import ALERT_SENSORS
+from amzigo_pipelines.automation.audit import AUDIT_JOBS, AUDIT_SCHEDULES
 from amzigo_pipelines.automation.backups import BACKUP_JOBS, BACKUP_SCHEDULES
 from amzigo_pipelines.automation.pipeline import JOBS, SCHEDULES, SENSORS
 from amzigo_pipelines.automation.privacy import PRIVACY_JOBS, PRIVACY_SCHEDULES, PRIVACY_SENSORS
@@ -28,6 +29,7 @@ from amzigo_pipelines.retention.assets import retention_assets
 from amzigo_pipelines.retention.backup_assets import backup_assets
 from amzigo_pipelines.retention.checks import retention_checks
 from amzigo_pipelines.retention.erasure_assets import erasure_assets
+from amzigo_pipelines.review.assets import audit_assets, audit_checks
 
 
 def build_definitions(platform: Platform | None = None) -> dg.Definitions:
@@ -51,6 +53,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
             *retention_assets(platform.home.first_day),
             *backup_assets(),
             *erasure_assets(_publish),
+            *audit_assets(),
         ],
         asset_checks=[
             *key_checks(),
@@ -60,9 +63,10 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
             *mart_checks(),
             *mart_suites(marts),
             *erasure_checks(),
+            *audit_checks(),
         ],
-        jobs=[*JOBS, *BACKUP_JOBS, *PRIVACY_JOBS],
-        schedules=[*SCHEDULES, *BACKUP_SCHEDULES, *PRIVACY_SCHEDULES],
+        jobs=[*JOBS, *BACKUP_JOBS, *PRIVACY_JOBS, *AUDIT_JOBS],
+        schedules=[*SCHEDULES, *BACKUP_SCHEDULES, *PRIVACY_SCHEDULES, *AUDIT_SCHEDULES],
         sensors=[*SENSORS, *PRIVACY_SENSORS, *ALERT_SENSORS],
         resources={"platform": platform_resource(platform)},
         # In-process: a step of its own process costs seconds, and runs are the unit that is spread out.

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from amzigo_pipelines.cli.login import note_export
 from amzigo_pipelines.cli.options import AsJson, Seller
 from amzigo_pipelines.cli.output import print_json, say, shown
 from amzigo_pipelines.errors import AmzigoError
@@ -95,6 +96,9 @@ def sql(
     if _is_garbled(text):
         raise RequestRefused("the query holds characters that the locale can't read: set LC_ALL=C.UTF-8")
     seller_ids = [platform.sellers.get(seller_id).seller_id for seller_id in seller]
+    if format_ is not Format.TABLE:
+        for seller_id in seller_ids:
+            note_export(platform, seller_id, f"{format_} {'on stdout' if output is None else 'file'}")
     write_rows(platform.warehouse.query(seller_ids, text, timeout_s=timeout), format_.value, output)
 
 

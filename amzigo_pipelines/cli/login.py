@@ -48,6 +48,12 @@ def log_in(platform: Platform, command: str, context: typer.Context) -> None:
     context.call_on_close(lambda: _close(platform))
 
 
+def note_export(platform: Platform, seller_id: str, form: str) -> None:
+    """Write down, before it is done, that a seller's data is taken out of the platform's protection."""
+    acting = platform.audit.acting
+    platform.audit.record(acting.label, "export", seller_id, form, acting.reason)
+
+
 def _close(platform: Platform) -> None:
     try:
         platform.audit.flush()

@@ -15,8 +15,10 @@ from typing import NoReturn
 import typer
 
 from amzigo_pipelines.cli import (
+    access,
     advertising,
     alerts,
+    audit,
     backups,
     certificates,
     costs,
@@ -81,6 +83,8 @@ app.command()(backups.restore)
 app.add_typer(orders.app, name="orders")
 app.add_typer(erase.app, name="erase")
 app.add_typer(holds.app, name="hold")
+app.add_typer(audit.app, name="audit")
+app.add_typer(access.app, name="access")
 
 
 def main() -> None:

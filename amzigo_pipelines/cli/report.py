@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from amzigo_pipelines.cli.login import note_export
 from amzigo_pipelines.cli.options import Seller
 from amzigo_pipelines.cli.output import complain, say
 
@@ -27,6 +28,7 @@ def report(
 
     platform = open_platform()
     found = platform.sellers.get(seller)
+    note_export(platform, found.seller_id, "report as HTML file")
     with platform.warehouse.connect(found.seller_id) as connection:
         published_at = platform.warehouse.published_at(found.seller_id)
         assert published_at is not None  # connect() refused a seller without marts

@@ -113,6 +113,8 @@ GRAPH = {
     *((f"{one}_retention", "retention", "day of death", "team:privacy") for one in ("pii", "pseudonym", "business")),
     ("erasures", "retention", "erasure_request", "team:privacy"),
     ("legal_holds", "retention", "-", "team:privacy"),
+    ("audit_review", "retention", "-", "team:privacy"),
+    ("audit_retention", "retention", "-", "team:privacy"),
 }
 
 

@@ -109,6 +109,7 @@ def extract_partitions(
             extraction = Extraction(platform, partner, platform.keys.pseudonymiser(seller_id), frozenset(earlier))
             _ask_ahead(extraction, days, ahead)
             for result in _EXTRACTS[source](extraction, list(left)):
+                platform.audit.count("write_lake", seller_id, result.dataset, rows=result.rows, bytes_=result.bytes)
                 left.pop(result.day, None)
                 if (result.dataset, result.day) in on_the_list:
                     failures.remove(seller_id, result.dataset, result.day)

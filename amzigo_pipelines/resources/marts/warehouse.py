@@ -189,6 +189,8 @@ class Warehouse:
             if former is not None:
                 former.path.unlink(missing_ok=True)
             self._step("unlinked")
+        rows = sum(built.tables.values())
+        self._audit.count("publish_marts", seller_id, f"marts, version {version}", rows=rows, bytes_=size)
         return PublishReport(
             version,
             built.tables,
