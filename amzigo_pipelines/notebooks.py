@@ -36,4 +36,7 @@ def connect(*seller_ids: str, home: str | os.PathLike[str] | None = None) -> duc
     from amzigo_pipelines.resources.platform import Platform
 
     platform = Platform(load_home(Path(home) if home is not None else None))
-    return platform.warehouse.connect(*(platform.sellers.get(seller_id).seller_id for seller_id in seller_ids))
+    connection = platform.warehouse.connect(*(platform.sellers.get(seller_id).seller_id for seller_id in seller_ids))
+    # Who opened which keys; nobody will be there to write it down later.
+    platform.audit.flush()
+    return connection
