@@ -12,6 +12,7 @@ PostgreSQL alike. The row of `audit_head` says where the chain ends, so that ent
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -140,13 +141,18 @@ def restore_head(connection: Connection) -> None:
 
 
 def rows_in_order(control: ControlDatabase, *conditions: sa.ColumnElement[bool]) -> Iterator[sa.Row[Any]]:
+    """All rows of the table, by number."""
+    return itertools.chain.from_iterable(slices_in_order(control, *conditions))
+
+
+def slices_in_order(control: ControlDatabase, *conditions: sa.ColumnElement[bool]) -> Iterator[Sequence[sa.Row[Any]]]:
     """All rows of the table, by number, in slices: a long look must not keep writers waiting."""
     last = -1
     query = sa.select(audit).where(*conditions).order_by(audit.c.number).limit(_SLICE)
     while True:
         with control.read() as connection:
             rows = connection.execute(query.where(audit.c.number > last)).all()
-        yield from rows
+        yield rows
         if len(rows) < _SLICE:
             return
         last = rows[-1].number
