@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks import commands, erasure, lake, marts, orders, retention
+from benchmarks import audit, commands, erasure, lake, marts, orders, retention
 
 
 def main() -> None:
@@ -32,6 +32,8 @@ def main() -> None:
     erasure.main([])
     print("\nMarts: a year from nothing, and one more day\n")
     marts.main([])
+    print("\nThe audit trail\n")
+    audit.main([])
     print("\nWhat destroying costs\n")
     retention.main([])
 
