@@ -185,3 +185,30 @@ def test_the_head_is_signed_again_after_an_hour_or_many_entries(platform: Platfo
     assert later.signed_through > signed and later.signed_at == platform.clock.now()
     again = Platform(load_home(home), platform.clock)
     assert again.audit.verified() == later
+
+
+def test_a_run_of_dagster_acts_under_its_own_name_and_signs_the_trail(platform: Platform) -> None:
+    import dagster as dg
+
+    from amzigo_pipelines.resources.dagster_platform import platform_resource
+    from amzigo_pipelines.review.assets import AUDIT_RETENTION, audit_assets, audit_checks
+
+    platform.audit.record("ada", "read_pii", SELLER, "orders", "why")
+    with dg.instance_for_test() as instance:
+        result = dg.materialize(
+            [*audit_assets(), *audit_checks()],
+            selection=dg.AssetSelection.all(),
+            instance=instance,
+            resources={"platform": platform_resource(platform)},
+            tags={"dagster/schedule_name": "nightly"},
+        )
+    assert result.success and platform.audit.acting.run_id == ""
+    checks = {check.check_name: check.passed for check in result.get_asset_check_evaluations()}
+    assert checks == {"reviews_signed_off": True, "access_reviewed": True, "trail_intact": True}
+    found = [entry for entry in platform.audit.read() if entry.acting.run_id]
+    assert {entry.acting.run_id for entry in found} == {result.run_id}
+    assert {entry.acting.launched_by for entry in found} == {"schedule nightly"}
+    assert "open_secret" in {entry.action for entry in found}
+    assert platform.audit.verified().signed_through > 0
+    (event,) = result.asset_materializations_for_node(AUDIT_RETENTION.path[-1])
+    assert event.metadata["first_entry_kept"].value == 1
