@@ -12,7 +12,7 @@ import typer
 from amzigo_pipelines.cli.options import AsJson
 from amzigo_pipelines.cli.output import print_json, print_table, say
 
-app = typer.Typer(help="Who can open what, when it was last used; the quarterly review.", no_args_is_help=True)
+app = typer.Typer(help="Who can open what, and used it when; quarterly review.", no_args_is_help=True)
 
 
 @app.command()
