@@ -1,7 +1,7 @@
 """A small KMS over real HTTP (AWS's JSON 1.1 protocol), which really refuses what AWS KMS refuses.
 
-Belongs here: Encrypt, Decrypt, GenerateDataKey, DescribeKey, EnableKey, DisableKey, ScheduleKeyDeletion, and a policy
-by access key. Moto's KMS decrypts under a disabled or deleted key, so it can't prove that anything is refused. This
+Belongs here: Encrypt, Decrypt, GenerateDataKey, DescribeKey, EnableKey, DisableKey, ScheduleKeyDeletion, CreateGrant,
+ListGrants, GetKeyPolicy, and a policy by access key. Moto's KMS decrypts under a disabled or deleted key, so it can't prove that anything is refused. This
 one encrypts with AES-256-GCM, the encryption context as associated data. It does not check signatures: who somebody is
 comes from the access key id in the request.
 """
@@ -42,6 +42,7 @@ class MasterKey:
     alias: str
     state: str = "Enabled"
     secret: bytes = field(default_factory=lambda: secrets.token_bytes(32), repr=False)
+    grants: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def arn(self) -> str:
@@ -134,6 +135,19 @@ class KmsServer:
 
     def _describekey(self, key: MasterKey, asked: dict[str, Any]) -> dict[str, Any]:
         return {"KeyMetadata": {"KeyId": key.key_id, "Arn": key.arn, "KeyState": key.state}}
+
+    def _creategrant(self, key: MasterKey, asked: dict[str, Any]) -> dict[str, Any]:
+        key.grants.append({"GranteePrincipal": asked["GranteePrincipal"], "Operations": asked["Operations"]})
+        return {"GrantId": str(len(key.grants))}
+
+    def _listgrants(self, key: MasterKey, asked: dict[str, Any]) -> dict[str, Any]:
+        if asked["KeyId"] == key.alias:
+            raise Refused("InvalidArnException")
+        return {"Grants": [{"KeyId": key.arn, **grant} for grant in key.grants], "Truncated": False}
+
+    def _getkeypolicy(self, key: MasterKey, asked: dict[str, Any]) -> dict[str, Any]:
+        users = sorted(who for who, aliases in self.allowed.items() if key.alias in aliases)
+        return {"Policy": json.dumps({"Statement": [{"Effect": "Allow", "Principal": {"AWS": users}}]})}
 
     def _enablekey(self, key: MasterKey, asked: dict[str, Any]) -> dict[str, Any]:
         if key.state == "PendingDeletion":

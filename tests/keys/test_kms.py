@@ -24,11 +24,12 @@ from kms_server import KmsServer
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.aws import AwsUnavailable
 from amzigo_pipelines.resources.home import HomeError, load_home
-from amzigo_pipelines.resources.keys.keks import KekError, KekMissing
+from amzigo_pipelines.resources.keys.keks import KekError, KekMissing, KekPurpose
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.backups import make_backup
 from amzigo_pipelines.retention.drill import run_drill
 from amzigo_pipelines.retention.restore import restore
+from amzigo_pipelines.review.access import access_report
 
 ONE_A_PURPOSE = "alias/amzigo-{purpose}"
 
@@ -211,3 +212,21 @@ def test_backup_keys_are_protected_by_kms_too(protected: Platform, kms: KmsServe
     assert order_ids(restored) == order_ids(protected) != []
     assert all(file.read_text().startswith("kms:") for file in restored.home.kek_dir.glob("*.key"))
     assert run_drill(protected, "tester").amount == made.total
+
+
+def test_the_access_report_tells_whom_grants_and_policies_let_use_a_key(protected: Platform, kms: KmsServer) -> None:
+    client = protected.keks._files._kms._kms()
+    operator = "arn:aws:iam::111122223333:role/privacy"
+    client.create_grant(KeyId=master(kms, "pii"), GranteePrincipal=operator, Operations=["Decrypt"])
+    kms.allowed["SOMEBODY"] = {"alias/amzigo-mart"}
+    report = access_report(protected)
+    by_key = {one["key"]: one for one in report["kms"]}
+    assert set(by_key) == {f"alias/amzigo-{purpose}" for purpose in KekPurpose}
+    assert by_key["alias/amzigo-pii"]["grants"] == [f"{operator}: Decrypt"]
+    assert "SOMEBODY" in by_key["alias/amzigo-mart"]["policy"] and not by_key["alias/amzigo-mart"]["grants"]
+    assert not any(one["trouble"] for one in report["kms"])
+    protections = {path["protected_by"] for path in report["paths"] if path["path"].endswith(".key")}
+    assert protections == {"AWS KMS"}
+    kms.allowed["service"] = {f"alias/amzigo-{purpose}" for purpose in KekPurpose if purpose != "pii"}
+    troubles = {one["key"]: one["trouble"] for one in access_report(protected)["kms"]}
+    assert [key for key, trouble in troubles.items() if trouble] == ["alias/amzigo-pii"]
