@@ -1,9 +1,9 @@
 """A small KMS over real HTTP (AWS's JSON 1.1 protocol), which really refuses what AWS KMS refuses.
 
 Belongs here: Encrypt, Decrypt, GenerateDataKey, DescribeKey, EnableKey, DisableKey, ScheduleKeyDeletion, CreateGrant,
-ListGrants, GetKeyPolicy, and a policy by access key. Moto's KMS decrypts under a disabled or deleted key, so it can't prove that anything is refused. This
-one encrypts with AES-256-GCM, the encryption context as associated data. It does not check signatures: who somebody is
-comes from the access key id in the request.
+ListGrants, GetKeyPolicy, and a policy by access key. Moto's KMS decrypts under a disabled or deleted key, so it can't
+prove that anything is refused. This one encrypts with AES-256-GCM, the encryption context as associated data. It does
+not check signatures: who somebody is comes from the access key id in the request.
 """
 
 from __future__ import annotations
