@@ -115,3 +115,18 @@ def test_a_trail_that_was_tampered_with_fails_the_command(amzigo: Amzigo, seller
     with home.control.transaction() as connection:
         connection.exec_driver_sql("UPDATE audit SET seller_id = 'OTHER' WHERE action = 'add_seller'")
     assert "it was changed" in amzigo("audit", "verify").sentence
+
+
+def test_tail_follows_what_is_written(amzigo: Amzigo, seller: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    rounds = iter(range(3))
+
+    def meanwhile(_: float) -> None:
+        number = next(rounds)
+        if number == 2:
+            raise KeyboardInterrupt
+        Platform(load_home()).audit.record("ben", "export", seller, f"round {number}", "why")
+
+    monkeypatch.setattr("amzigo_pipelines.cli.audit.time.sleep", meanwhile)
+    outcome = amzigo("audit", "tail", "--follow", "--json", "--action", "export")
+    assert [json.loads(line)["on"] for line in outcome.out.splitlines()] == ["round 0", "round 1"]
+    assert outcome.code == 130
