@@ -18,7 +18,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from amzigo_pipelines.assets.extraction.extract import SOURCES, datasets_of, extract_partition
+from amzigo_pipelines.assets.extraction.extract import SOURCES, extract_partition
 from amzigo_pipelines.assets.mart_definitions import load_marts
 from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.clock import SystemClock
@@ -121,7 +121,7 @@ def share() -> Share:
             platform.sellers.add(profile.seller_id, "bench", profile.marketplace_ids, profile.refresh_token)
             for _ in range(2):  # the first makes the simulator's world and loads the libraries
                 spent[0], before, started = 0.0, platform.audit.head().number, _own_cpu()
-                connected = set(datasets_of(platform, profile.seller_id))
+                connected = set(platform.connected_datasets(profile.seller_id))
                 for source in (source for source in SOURCES if connected.issuperset(source)):
                     extract_partition(platform, profile.seller_id, yesterday, source)
                 platform.warehouse.publish(profile.seller_id, load_marts())
