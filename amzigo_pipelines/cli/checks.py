@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.audit.marks import newest
 from amzigo_pipelines.resources.home import Kind, load_home
 from amzigo_pipelines.resources.keys.roles import RoleRefused
 from amzigo_pipelines.resources.platform import Platform
@@ -51,6 +52,7 @@ def check_installation() -> list[Finding]:
         ("disk", _disk),
         ("clock", _clock),
         ("control database", _control),
+        ("audit trail", _audit_trail),
         ("keys", _keys),
         ("key ages", _key_ages),
         ("lake", _lake),
@@ -63,6 +65,15 @@ def check_installation() -> list[Finding]:
         ("alerts", _alerts),
     ]
     return findings + [_looked(name, lambda check=check: check(platform)) for name, check in checks]  # type: ignore[misc]
+
+
+def _audit_trail(platform: Platform) -> str:
+    trail = platform.audit
+    number = trail.record(trail.acting.label, "log_in", None, "amzigo doctor", "command line")
+    with platform.control.read() as connection:
+        signed, signed_at = newest(connection)
+    told = f"signed through entry {signed:,} on {signed_at:%Y-%m-%d %H:%M} UTC" if signed_at else "never signed"
+    return f"takes entries; {number:,} by now, {told}; 'amzigo audit verify' checks them all"
 
 
 def _looked(name: str, look: Callable[[], str]) -> Finding:
