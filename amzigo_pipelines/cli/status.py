@@ -25,7 +25,7 @@ def status(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show which days of each dataset are there, late, missing or failed.
+    """Show which days of data are there, late, missing or failed.
 
     Over the last 30 days, by seller and dataset, with the partitions whose last extraction failed and why. A failed
     partition leaves the list by itself once it is extracted.
