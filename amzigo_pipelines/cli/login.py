@@ -30,6 +30,7 @@ class LoggedCommands(TyperGroup):
         is_group = isinstance(command, TyperGroup) and bool(rest) and rest[0] in command.commands
         words = ["amzigo", name or "", *(rest[:1] if is_group else [])]
         opening.on_open = lambda platform: log_in(platform, " ".join(words), ctx)
+        ctx.call_on_close(_forget)
         return name, command, rest
 
 
@@ -52,6 +53,10 @@ def note_export(platform: Platform, seller_id: str, form: str) -> None:
     """Write down, before it is done, that a seller's data is taken out of the platform's protection."""
     acting = platform.audit.acting
     platform.audit.record(acting.label, "export", seller_id, form, acting.reason)
+
+
+def _forget() -> None:
+    opening.on_open = None
 
 
 def _close(platform: Platform) -> None:

@@ -26,8 +26,9 @@ def platform_resource(platform: Platform) -> dg.ResourceDefinition:
     def opened(context: dg.InitResourceContext) -> Iterator[Platform]:
         run = context.run
         if run is None:
-            # A schedule or a sensor decides; it opens no data.
+            # A schedule or a sensor decides; it opens no data, and seldom a key.
             yield platform
+            platform.audit.flush()
             return
         before = platform.audit.acting
         acting = replace(

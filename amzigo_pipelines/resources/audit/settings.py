@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 def note_settings(control: ControlDatabase, audit: AuditTrail, home: Home) -> None:
     """Write down that the settings are other ones than before. Of the file only its hash is kept."""
     name = home.settings_file.name
-    sha256 = hashlib.sha256(home.settings_file.read_bytes()).hexdigest()
+    try:
+        sha256 = hashlib.sha256(home.settings_file.read_bytes()).hexdigest()
+    except FileNotFoundError:
+        # Whoever opens the home next says so.
+        return
     with control.read() as connection:
         seen = connection.execute(sa.select(seen_settings.c.sha256).where(seen_settings.c.name == name)).scalar()
     if seen == sha256:

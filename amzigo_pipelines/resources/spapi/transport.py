@@ -111,16 +111,15 @@ class Connection:
 
     @contextmanager
     def _observed(self, answer: AbstractContextManager[httpx.Response]) -> Iterator[httpx.Response]:
-        asked, outcome, received = self.asked, NO_ANSWER, 0
-        response: httpx.Response | None = None
+        asked, response, is_whole = self.asked, None, False
         try:
             with answer as response:
                 yield response
+            is_whole = True
         finally:
-            if response is not None:
-                outcome, received = str(response.status_code), response.num_bytes_downloaded
             if self._observe is not None:
-                self._observe(asked, outcome, received)
+                received = response.num_bytes_downloaded if response else 0
+                self._observe(asked, _outcome(response, is_whole), received)
 
     def chunks(self, body: Iterator[bytes]) -> Iterator[bytes]:
         """The chunks of a body, as long as the deadline holds: httpx's own timeout starts anew with every byte."""
@@ -153,6 +152,13 @@ class Connection:
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
+
+
+def _outcome(response: httpx.Response | None, is_whole: bool) -> str:
+    if response is None:
+        return NO_ANSWER
+    status = str(response.status_code)
+    return status if is_whole or not response.is_success else f"broken off ({status})"
 
 
 @cache
