@@ -1,26 +1,19 @@
 """`amzigo extract`: a day, a range or years of a seller's data from Amazon.
 
-Belongs here: what the command refuses, its progress and its words. Does not belong here: which runs a range takes and
-what is there already (`assets/extraction/history.py`).
+Belongs here: what the command refuses, and its words. Does not belong here: which runs a range takes and what is there
+already (`assets/extraction/history.py`), running them side by side and showing how far they are (`side_by_side.py`).
 """
 
 from __future__ import annotations
 
-import time
-from collections import Counter
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from amzigo_pipelines.cli.data import RequestRefused
 from amzigo_pipelines.cli.options import AsJson, Seller, parse_day
-from amzigo_pipelines.cli.output import print_json, say, stderr
-
-if TYPE_CHECKING:
-    from amzigo_pipelines.assets.extraction.history import Plan, Stretch
-    from amzigo_pipelines.cli.runs import Materialised, Runner
-    from amzigo_pipelines.resources.platform import Platform
+from amzigo_pipelines.cli.output import print_json, say
 
 
 def extract(
@@ -48,10 +41,11 @@ def extract(
 
     Example: amzigo extract --seller ASYNTHETICNORTH1 --from 2026-11-01 --to 2026-11-20
     """
-    from amzigo_pipelines.assets.extraction.history import Plan, Stretch, oldest_day, plan_history
+    from amzigo_pipelines.assets.extraction.history import Plan, Stretch, lanes_of, oldest_day, plan_history
     from amzigo_pipelines.catalog.registry import DATASETS
     from amzigo_pipelines.catalog.registry import dataset as dataset_named
     from amzigo_pipelines.cli.runs import Runner
+    from amzigo_pipelines.cli.side_by_side import SideBySide
     from amzigo_pipelines.cli.simulation import require_simulator
     from amzigo_pipelines.clock import today
     from amzigo_pipelines.resources.home import Kind
@@ -92,7 +86,8 @@ def extract(
             plan = Plan((*plan.stretches, Stretch(end, end, tuple(alone))), plan.settled)
     if platform.home.kind is Kind.TEST:
         require_simulator(platform.home)
-    rows, failures = _carried_out(platform, Runner(platform), seller_id, plan)
+    outcome = SideBySide(platform, Runner(platform), seller_id, lanes_of(plan)).carry_out()
+    rows, failures = outcome.rows, outcome.failures
     if as_json and not failures:
         facts = {"settled_partitions": plan.settled, "extracted_partitions": plan.partitions}
         print_json({"seller": seller_id, "from": start, "to": end, "rows": rows, **facts})
@@ -109,76 +104,3 @@ def extract(
     if failures:
         again = "" if start == end else " (what came is stored; the same command goes on with the rest)"
         raise RequestRefused("; ".join(dict.fromkeys(failures)) + again)
-
-
-def _carried_out(platform: Platform, runner: Runner, seller_id: str, plan: Plan) -> tuple[Counter[str], list[str]]:
-    """Run a plan, one stretch after the other; the rows by dataset, and the sentences of what failed.
-
-    A dataset that fails holds up no other. Where a whole run brings nothing, so would the next: it is the last.
-    """
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
-    from amzigo_pipelines.cli.runs import RunFailed, rows_by_asset
-
-    rows: Counter[str] = Counter()
-    failures: list[str] = []
-    done, started, shown_on = 0, time.monotonic(), stderr()
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[left]}"))
-    with Progress(*columns, console=shown_on, transient=True, disable=not shown_on.is_terminal) as progress:
-        task = progress.add_task(f"extracting {seller_id}", total=plan.partitions, left="")
-        for place, stretch in enumerate(plan.stretches):
-            left = _left(platform, seller_id, plan.stretches[place:], done, time.monotonic() - started)
-            days = str(stretch.first) if stretch.days == 1 else f"{stretch.first} to {stretch.last}"
-            progress.update(task, description=f"{seller_id}, {days}", left=left)
-            try:
-                materialised = _run(runner, seller_id, stretch)
-            except RunFailed as failure:
-                failures.append(str(failure))
-                materialised = failure.materialised
-                rows.update(rows_by_asset(materialised))
-                if not materialised:
-                    break
-            else:
-                rows.update(rows_by_asset(materialised))
-            done += stretch.partitions
-            progress.advance(task, stretch.partitions)
-    return rows, failures
-
-
-def _run(runner: Runner, seller_id: str, stretch: Stretch) -> list[Materialised]:
-    from amzigo_pipelines.assets.partitions import partition_key, range_tags
-    from amzigo_pipelines.resources.labels import EXTRACTION_JOB, SELLER_TAG, lake_key
-
-    is_range = stretch.first != stretch.last
-    return runner.run(
-        EXTRACTION_JOB,
-        partition_key=None if is_range else partition_key(stretch.first, seller_id),
-        tags=range_tags(stretch.first, stretch.last, seller_id) if is_range else {SELLER_TAG: seller_id},
-        selection=[lake_key(name) for name in stretch.datasets],
-    )
-
-
-def _left(platform: Platform, seller_id: str, stretches: tuple[Stretch, ...], done: int, spent_s: float) -> str:
-    from amzigo_pipelines.assets.extraction.history import estimate_s, seconds_by_rates
-    from amzigo_pipelines.clock import today
-    from amzigo_pipelines.retention.dates import earliest_pii_day
-
-    by_rates = seconds_by_rates(
-        stretches,
-        platform.sellers.get(seller_id).marketplace_ids,
-        earliest_pii_day(today(platform.clock), platform.home.retention.pii_days),
-        platform.home.rate_scale_in_force,
-    )
-    return in_words(estimate_s(by_rates, done, spent_s, sum(stretch.partitions for stretch in stretches)), done > 0)
-
-
-def in_words(seconds: float, is_measured: bool) -> str:
-    """A time to come as a person says it; before anything was measured only a lower bound is known."""
-    minutes = -(-int(seconds) // 60)
-    if minutes < 2:
-        amount = "about a minute" if is_measured else "a minute"
-    elif minutes < 120:
-        amount = f"{'about ' if is_measured else ''}{minutes} minutes"
-    else:
-        amount = f"{'about ' if is_measured else ''}{minutes // 60} h {minutes % 60:02} min"
-    return f"{amount} left" if is_measured else f"at least {amount}, by Amazon's rates"

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
+import select
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
+from collections import Counter
 from datetime import date, timedelta
 
-from amzigo_pipelines.cli.extraction import in_words
+from amzigo_pipelines.cli.side_by_side import in_words
 from amzigo_pipelines.resources.home import Home
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.simulator.server import SimulatorServer
@@ -60,6 +66,78 @@ def test_killed_and_started_again_it_goes_on(
     assert told["extracted_partitions"] == 2 * (DAYS - len(there))
     after = {record.day: record.version for record in platform.lake.partitions(seller, "orders")}
     assert len(after) == DAYS and after.items() >= there.items()
+
+
+LANES = ("orders", "order_items", "transactions", "transaction_breakdowns", "sales_metrics", "sales_and_traffic_daily")
+
+
+def test_datasets_go_side_by_side_and_ctrl_c_loses_nothing(
+    amzigo: Amzigo, home: Home, seller: str, yesterday: date, simulator: SimulatorServer
+) -> None:
+    datasets = [word for name in ("fba_shipments", *LANES) for word in ("--dataset", name)]
+    arguments_ = ("extract", "-s", seller, "--from", str(home.first_day), "--to", str(yesterday), *datasets)
+    platform, screen = Platform(home), b""
+    # The shipments' report is waited for; all others have allowances, and so lanes, of their own.
+    simulator.faults.add("createReport/GET_AMAZON_FULFILLED_SHIPMENTS_DATA_GENERAL", "never_ends", times=9)
+    process, terminal = _in_a_terminal([sys.executable, "-m", "amzigo_pipelines.cli", *arguments_], home)
+    try:
+        deadline = time.monotonic() + 90
+        while time.monotonic() < deadline and f"{6 * DAYS}/{7 * DAYS}".encode() not in screen:
+            screen += _read(terminal)
+        assert set(_there(platform, seller)) == set(LANES), screen.decode()[-1500:]
+        os.write(terminal, b"\x03")
+        deadline = time.monotonic() + 30
+        while process.poll() is None and time.monotonic() < deadline:
+            screen += _read(terminal)
+        assert process.poll() == 130
+    finally:
+        process.kill()
+        process.wait()
+        os.close(terminal)
+        simulator.faults.clear()
+    shown = screen.decode()
+    # Of one lane no run has ended, so the estimate is a lower bound; nobody sees a traceback.
+    assert f"{6 * DAYS}/{7 * DAYS}" in shown and "at least a minute, by Amazon's rates" in shown
+    assert "Traceback" not in shown and "amzigo: stopped; what was committed stays" in shown, shown[-3000:]
+    versions = {(r.dataset, r.day): r.version for r in platform.lake.partitions(seller)}
+    told = json.loads(amzigo(*arguments_, "--json").out)
+    assert told["settled_partitions"] >= 2 * DAYS and told["extracted_partitions"] >= DAYS
+    after = {(r.dataset, r.day): r.version for r in platform.lake.partitions(seller)}
+    assert len(after) == 7 * DAYS and versions.keys() < after.keys()
+    assert {key: v for key, v in after.items() if key[0] in ("orders", "order_items")}.items() <= versions.items()
+
+
+def _there(platform: Platform, seller: str) -> dict[str, int]:
+    """How many days of each dataset; only of those that are whole."""
+    counts = Counter(record.dataset for record in platform.lake.partitions(seller))
+    return {name: count for name, count in counts.items() if count == DAYS}
+
+
+def _in_a_terminal(command: list[str], home: Home) -> tuple[subprocess.Popen[bytes], int]:
+    """A process whose terminal we hold: what we type reaches it as a person's keys do."""
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+
+    def take_terminal() -> None:
+        os.setsid()
+        fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+    environment = {**os.environ, "AMZIGO_HOME": str(home.path), "TERM": "xterm", "COLUMNS": "160"}
+    process = subprocess.Popen(
+        command, env=environment, stdin=theirs, stdout=theirs, stderr=theirs, preexec_fn=take_terminal
+    )
+    os.close(theirs)
+    os.set_blocking(ours, False)
+    return process, ours
+
+
+def _read(terminal: int) -> bytes:
+    if select.select([terminal], [], [], 0.1)[0]:
+        try:
+            return os.read(terminal, 65_536)
+        except OSError:  # the other end is closed
+            return b""
+    return b""
 
 
 def test_days_older_than_eighteen_months_are_refused(amzigo: Amzigo, seller: str, yesterday: date) -> None:

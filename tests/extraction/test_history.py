@@ -8,8 +8,10 @@ import pytest
 
 from amzigo_pipelines.assets.extraction.extract import extract_partitions
 from amzigo_pipelines.assets.extraction.history import (
+    Plan,
     Stretch,
     estimate_s,
+    lanes_of,
     oldest_day,
     plan_history,
     seconds_by_rates,
@@ -79,6 +81,19 @@ def test_days_that_lost_their_buyers_are_asked_for_again(platform: Platform) -> 
     assert files
     platform.lake.destroy_files(files)
     assert plan_history(platform, SELLER, DAY, DAY, ORDERS_SOURCE).partitions == 2  # type: ignore[arg-type]
+
+
+def test_lanes_are_what_draws_on_the_same_allowance(platform: Platform) -> None:
+    of_reports, of_queries = ("fba_returns", "fba_shipments"), ("sales_and_traffic_by_sku", "sales_and_traffic_daily")
+    names = [*ORDERS_SOURCE, *of_reports, *of_queries, "transactions", "transaction_breakdowns"]
+    plan = plan_history(platform, SELLER, date(2026, 1, 1), date(2026, 3, 1), names)
+    lanes = [[(s.first, tuple(sorted(s.datasets))) for s in lane] for lane in lanes_of(plan)]
+    first, second = date(2026, 1, 1), date(2026, 1, 31)
+    groups = (tuple(sorted(ORDERS_SOURCE)), of_reports, of_queries, ("transaction_breakdowns", "transactions"))
+    assert sorted(lanes) == sorted([(first, group), (second, group)] for group in groups)
+    assert sum(s.partitions for lane in lanes_of(plan) for s in lane) == plan.partitions
+    one_day = Plan((Stretch(DAY, DAY, ("orders", "order_items", "listings", "fba_returns")),), 0)
+    assert lanes_of(one_day) == [one_day.stretches]
 
 
 @pytest.mark.parametrize("now_on", [date(2026, 11, 25), date(2026, 1, 31), date(2028, 3, 1)])

@@ -118,6 +118,36 @@ def test_late_transactions_come_with_the_lookback_and_unchanged_days_stay(
     assert all(r.is_unchanged for r in again if r.day != nights[-1])
 
 
+def test_what_was_held_back_is_asked_for_again_once_it_is_due_and_until_it_is_released(
+    platform: Platform, server: SimulatorServer, world: World
+) -> None:
+    def night(day: date) -> set[date]:
+        now = datetime(day.year, day.month, day.day, 0, 30, tzinfo=UTC) + timedelta(days=1)
+        platform.clock.set(now)
+        server.clock.set(now)  # type: ignore[attr-defined]
+        return {result.day for result in run(platform, [day]) if result.dataset == "transactions"}
+
+    def stored(day: date) -> dict[str, tuple[str, str | None]]:
+        found = rows(platform, "transactions", [day])
+        return {row["transaction_id"]: (row["status"], row["release_transaction_id"]) for row in found}
+
+    early = DAY - timedelta(days=11)
+    night(early)
+    assert {"DEFERRED", "RELEASED"} == {status for status, _ in stored(early).values()}
+    lookback = {early + timedelta(days=n) for n in (1, 2, 3)}
+    assert night(early + timedelta(days=3)) == lookback
+    # Seven days later it is due; Amazon tells of the release two days after that at the latest. Nights were missed.
+    assert early in night(early + timedelta(days=8))
+    last = early + timedelta(days=11)
+    assert early in night(last) or "DEFERRED" not in {status for status, _ in stored(early).values()}
+    released = {row.transaction_id: row.status for row in true(world, early, NOW)}
+    assert {key: status for key, (status, _) in stored(early).items()} == released
+    assert "DEFERRED_RELEASED" in released.values() and "DEFERRED" not in released.values()
+    assert all(release for status, release in stored(early).values() if status == "DEFERRED_RELEASED")
+    # Nothing of that day is held back any more: it is not asked for again.
+    assert early not in night(last)
+
+
 def test_history_is_swept_at_once_with_empty_pages_and_is_the_same(
     platform: Platform, server: SimulatorServer, world: World
 ) -> None:

@@ -67,6 +67,33 @@ class Plan:
         return sum(stretch.partitions for stretch in self.stretches)
 
 
+def lanes_of(plan: Plan) -> list[tuple[Stretch, ...]]:
+    """The runs of a plan in lanes that may go side by side, each lane in order.
+
+    What draws on the same allowance of Amazon's stands in one lane: side by side it would only wait for itself. What
+    is taken of the present is one more, since reviews are asked for by what listings tell. A single day stays one run.
+    """
+    if len(plan.stretches) == 1 and plan.stretches[0].days == 1:
+        return [plan.stretches]
+    lanes: dict[str, list[Stretch]] = {}
+    for stretch in plan.stretches:
+        of_lane: dict[str, list[str]] = {}
+        for name in stretch.datasets:
+            of_lane.setdefault(_allowance_of(name), []).append(name)
+        for lane, names in of_lane.items():
+            lanes.setdefault(lane, []).append(Stretch(stretch.first, stretch.last, tuple(names)))
+    return [tuple(lane) for lane in lanes.values()]
+
+
+def _allowance_of(name: str) -> str:
+    source = DATASETS[name].source
+    if source.is_snapshot:
+        return "the present"
+    if source.report is not None:
+        return "createReport" if source.report.query is None else "createQuery"
+    return source.operation
+
+
 def oldest_day(now_on: date, business_days: int) -> date:
     """The first day that may still be stored: whole months go, see `expires_on_of_partition`."""
     day = now_on.replace(day=1)

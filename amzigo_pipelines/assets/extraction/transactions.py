@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -20,6 +20,7 @@ from amzigo_pipelines.assets.extraction.paths import wrong_value
 from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionResult, results_of, window_of
 from amzigo_pipelines.catalog.model import DATE, STRING
 from amzigo_pipelines.catalog.transactions import TRANSACTION_BREAKDOWNS, TRANSACTIONS
+from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.lake.files import PartitionCommit
 from amzigo_pipelines.resources.spapi.collection import collection_paused
 from amzigo_pipelines.resources.spapi.errors import MissingRole, PageTokenRefused
@@ -28,6 +29,11 @@ from amzigo_pipelines.resources.spapi.finances import transaction_pages
 _DATASETS = (TRANSACTIONS, TRANSACTION_BREAKDOWNS)
 # How often a sweep is begun; each time its page tokens are fresh.
 _STARTS = 3
+_HELD_BACK = "DEFERRED"
+# What a partition's origin says of transactions that Amazon held back: the first day on which one of them is due.
+_DUE_ON = "deferred_due_on"
+# What is held back longer than this is left as it is: Amazon answers no window that is longer either.
+_LONGEST_DEFERRED = timedelta(days=180)
 
 
 def extract_transactions(extraction: Extraction, days: Sequence[date]) -> Iterator[ExtractionResult]:
@@ -35,6 +41,10 @@ def extract_transactions(extraction: Extraction, days: Sequence[date]) -> Iterat
 
     History is asked for many days at once. The days that are looked back to are asked for one by one, so that a
     transaction that is late changes no other day's pages, and such days can be seen to be as before.
+
+    With the night's own day come those days besides of which a transaction was held back and is due by now: Amazon
+    changes its status when it is released, long after the days that are looked back to. They are asked for each night
+    until nothing of them is due any more, whatever nights were missed.
 
     Args:
         extraction: what it works with.
@@ -51,9 +61,30 @@ def extract_transactions(extraction: Extraction, days: Sequence[date]) -> Iterat
     size = TRANSACTIONS.source.window_days if len(days) > recent else 1
     for start in range(0, len(days), size):
         window = days[start : start + size]
-        sweep = _started_again(extraction, window)
-        for commits in sweep.commits:
-            yield from results_of(commits, extraction.partner, sweep.warnings(), _told(window))
+        yield from _results(extraction, window)
+    if days and days[-1] >= today(extraction.clock) - timedelta(days=1):
+        due = _due_days(extraction, days)
+        extraction = replace(extraction, restating=extraction.restating.union(due))
+        for day in due:
+            yield from _results(extraction, [day])
+
+
+def _results(extraction: Extraction, window: Sequence[date]) -> Iterator[ExtractionResult]:
+    sweep = _started_again(extraction, window)
+    for commits in sweep.commits:
+        yield from results_of(commits, extraction.partner, sweep.warnings(), _told(window))
+
+
+def _due_days(extraction: Extraction, but: Sequence[date]) -> list[date]:
+    """Days that hold transactions that were held back when they were last looked at, and are due."""
+    now_on = today(extraction.clock)
+    return [
+        record.day
+        for record in extraction.lake.partitions(extraction.partner.seller_id, TRANSACTIONS)
+        if record.day not in but
+        and record.day >= now_on - _LONGEST_DEFERRED
+        and record.origin.get(_DUE_ON, now_on.isoformat()) < now_on.isoformat()
+    ]
 
 
 @dataclass
@@ -101,6 +132,7 @@ def _started_again(extraction: Extraction, window: Sequence[date]) -> _Sweep:
 def _swept(extraction: Extraction, window: Sequence[date]) -> _Sweep:
     sweep, partner = _Sweep(), extraction.partner
     origin = {"operation": "listTransactions 2024-06-19", "window": _told(window)}
+    due_on: dict[date, date] = {}
     with ExitStack() as stack:
         writers = {day: stack.enter_context(extraction.writer(day, _DATASETS, origin)) for day in window}
         for page in transaction_pages(partner, _midnight(window[0]), _midnight(window[-1] + timedelta(days=1))):
@@ -112,6 +144,10 @@ def _swept(extraction: Extraction, window: Sequence[date]) -> _Sweep:
                 if day in writers:
                     writers[day].append(TRANSACTIONS, transactions)
                     writers[day].append(TRANSACTION_BREAKDOWNS, breakdowns)
+                    if (due := _first_due(transactions, day)) is not None:
+                        due_on[day] = min(due, due_on.get(day, due))
+        for day, due in due_on.items():
+            writers[day].note(_DUE_ON, due.isoformat())
     sweep.commits = [writers[day].committed for day in window]
     return sweep
 
@@ -134,6 +170,15 @@ def _fresh(sweep: _Sweep, rows: Sequence[dict[str, Any]], marketplace_ids: froze
             continue
         fresh.append(row)
     return fresh
+
+
+def _first_due(transactions: pa.Table, day: date) -> date | None:
+    """When the first of what is held back is due; at once where Amazon does not say it."""
+    held_back = transactions.filter(pc.fill_null(pc.equal(transactions["status"], _HELD_BACK), False))
+    if not held_back.num_rows:
+        return None
+    due = [day if instant is None else instant.date() for instant in held_back["matures_at"].to_pylist()]
+    return max(day, min(due))
 
 
 def _by_day(flat: FlatTransactions) -> Iterator[tuple[date, pa.Table, pa.Table]]:

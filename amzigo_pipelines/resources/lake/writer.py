@@ -174,6 +174,10 @@ class LakeWriter:
             partition.content.add(table)
         self._step("appended")
 
+    def note(self, name: str, value: str) -> None:
+        """Add to the partitions' origin what is known only now that their rows are."""
+        self._origin[name] = value
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
