@@ -131,6 +131,8 @@ class Source:
         window_days: the most days that one request may cover.
         role: the role that Amazon demands for it, as Seller Central names it; empty for those that every seller grants.
         is_optional: True where a seller may do without it: it needs an account that has to be connected by itself.
+        needs_brand: True where only sellers who own a registered brand get it: Amazon's refusal is then a state of the
+            seller, told loudly once, and no fault that comes back every night.
         report: how to extract the report, for those that the generic extraction takes care of.
         expected_within: so long after a day has ended (UTC) its partition is there, unless something is wrong.
     """
@@ -142,6 +144,7 @@ class Source:
     window_days: int = 30
     role: str = ""
     is_optional: bool = False
+    needs_brand: bool = False
     report: ReportShape | None = None
     expected_within: timedelta = timedelta(hours=6)
 

@@ -31,6 +31,7 @@ REPEAT_PURCHASE = Dataset(
         # Amazon has a week's figures some days after its end.
         lookback_days=8,
         role="Brand Analytics",
+        needs_brand=True,
         report=ReportShape(
             day_column="week_ends_on",
             options=(("reportPeriod", "WEEK"),),

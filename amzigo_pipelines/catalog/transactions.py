@@ -104,8 +104,7 @@ TRANSACTIONS = Dataset(
         business(
             "release_transaction_id",
             STRING,
-            "For what was held back: the transaction that released it. As of the last look: a release comes later than "
-            "the days that are looked back to, and names what it releases.",
+            "For what was held back: the transaction that released it. Known from the first night after it was due.",
             related("RELEASE_TRANSACTION_ID"),
         ),
         business(

@@ -168,11 +168,20 @@ class Platform:
         return Warehouse(self.home, self.control, self.keys, self.lake, self.clock, audit=self.audit)
 
     def connected_datasets(self, seller_id: str) -> list[str]:
-        """The datasets that can be extracted for a seller: all but those of sources that it has not connected."""
+        """The datasets that can be extracted for a seller.
+
+        All but those of sources that it has not connected, and those that Amazon refuses it for good.
+        """
         from amzigo_pipelines.catalog.registry import DATASETS
+        from amzigo_pipelines.resources.control.known_refusals import KnownRefusals
 
         has_ads = self.ads_accounts.get(seller_id) is not None
-        return [name for name, dataset in DATASETS.items() if has_ads or not dataset.source.is_optional]
+        refused = KnownRefusals(self.control).of(seller_id)
+        return [
+            name
+            for name, dataset in DATASETS.items()
+            if (has_ads or not dataset.source.is_optional) and name not in refused
+        ]
 
     def selling_partner(self, seller_id: str) -> SellingPartner:
         """A client that acts for one seller at Amazon, or at the simulator in a `test` home.

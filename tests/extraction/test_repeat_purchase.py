@@ -11,14 +11,17 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from amzigo_pipelines.assets.extraction.extract import ExtractionResult, extract_partition, extract_partitions
+from amzigo_pipelines.assets.extraction.results import SourceSkipped
 from amzigo_pipelines.automation.pipeline import deferred_days
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.repeat_purchase import REPEAT_PURCHASE
 from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.resources.control.failed_partitions import FailedPartitions
+from amzigo_pipelines.resources.control.known_refusals import KnownRefusals
 from amzigo_pipelines.resources.spapi.errors import MissingRole, ReportNotTabular
 from amzigo_pipelines.simulator import truth
-from amzigo_pipelines.simulator.profiles import WorldConfig
+from amzigo_pipelines.simulator.profiles import SellerProfile, WorldConfig
 from amzigo_pipelines.simulator.server import SimulatorServer, SimulatorSettings
 from amzigo_pipelines.simulator.world import World
 
@@ -141,6 +144,28 @@ def without_brand(tmp_path: Path) -> Iterator[Platform]:
 
 
 def test_who_owns_no_brand_is_told_which_role_is_missing(without_brand: Platform) -> None:
-    with pytest.raises(MissingRole, match=r"needs the role 'Brand Analytics'.*stay empty; nothing was stored"):
+    with pytest.raises(MissingRole, match=r"needs the role 'Brand Analytics'.*stay empty; nothing was stored") as told:
         extract_partition(without_brand, NO_BRAND, SATURDAY, ["repeat_purchase"])  # type: ignore[arg-type]
     assert without_brand.lake.partitions(NO_BRAND) == []
+    assert "a seller without a registered brand never gets it" in str(told.value)
+
+
+def test_that_a_seller_owns_no_brand_is_told_once_until_it_does(
+    without_brand: Platform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refusals, of_seller = KnownRefusals(without_brand.control), (NO_BRAND, SATURDAY, ["repeat_purchase"])
+    with pytest.raises(MissingRole):
+        extract_partition(without_brand, *of_seller)  # type: ignore[arg-type]
+    # It stands on no list of failures, and later nights skip it, though they ask again.
+    assert FailedPartitions(without_brand.control).list() == []
+    for _ in range(2):
+        with pytest.raises(SourceSkipped, match=r"refused to seller .* since 2026-09-21"):
+            extract_partition(without_brand, *of_seller)  # type: ignore[arg-type]
+    assert set(refusals.of(NO_BRAND)) == {"repeat_purchase"} and without_brand.lake.partitions(NO_BRAND) == []
+    # A day that ends no week asks for nothing, and proves nothing.
+    extract_partition(without_brand, NO_BRAND, SATURDAY - timedelta(days=1), ["repeat_purchase"])  # type: ignore[arg-type]
+    assert refusals.of(NO_BRAND)
+    # The brand is registered.
+    monkeypatch.setattr(SellerProfile, "is_brand_owner", property(lambda profile: True))
+    (result,) = extract_partition(without_brand, *of_seller)  # type: ignore[arg-type]
+    assert result.rows and refusals.of(NO_BRAND) == {}

@@ -122,7 +122,7 @@ def _spec(dataset: Dataset) -> dg.AssetSpec:
     classes = [str(retention) for retention in dataset.families]
     return dg.AssetSpec(
         key=lake_key(dataset.name),
-        skippable=dataset.source.is_optional,
+        skippable=dataset.source.is_optional or dataset.source.needs_brand,
         group_name="extraction",
         description=(
             f"{dataset.description}\n\nPartition day: {dataset.partition_day}.\n\n"

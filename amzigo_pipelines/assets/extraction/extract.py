@@ -27,9 +27,11 @@ from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.errors import AmzigoError, told_of
 from amzigo_pipelines.resources.control.failed_partitions import FailedPartitions
+from amzigo_pipelines.resources.control.known_refusals import KnownRefusals
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.reports.desk import ReportOrder
 from amzigo_pipelines.resources.sellers import UnknownSeller
+from amzigo_pipelines.resources.spapi.errors import MissingRole
 
 __all__ = [
     "LAST_SOURCES",
@@ -102,26 +104,55 @@ def extract_partitions(
     source = _source_of(datasets)
     earlier = _lookback(platform, [DATASETS[name] for name in source], days)
     failures = FailedPartitions(platform.control)
+    refusals = KnownRefusals(platform.control)
+    refused = refusals.of(seller_id)
     on_the_list = {(one.dataset, one.day) for one in failures.list(seller_id)}
     left = dict.fromkeys([*earlier, *days])
     try:
         with platform.selling_partner(seller_id) as partner:
             extraction = Extraction(platform, partner, platform.keys.pseudonymiser(seller_id), frozenset(earlier))
-            _ask_ahead(extraction, days, ahead)
+            _ask_ahead(extraction, days, [name for name in ahead if name not in refused])
             for result in _EXTRACTS[source](extraction, list(left)):
                 platform.audit.count("write_lake", seller_id, result.dataset, rows=result.rows, bytes_=result.bytes)
                 left.pop(result.day, None)
                 if (result.dataset, result.day) in on_the_list:
                     failures.remove(seller_id, result.dataset, result.day)
+                if result.dataset in refused and result.requests:
+                    refusals.remove(seller_id, result.dataset)
                 yield result
+    except MissingRole as error:
+        if not all(DATASETS[name].source.needs_brand for name in source):
+            _put_on_the_list(failures, platform, seller_id, source, left, error)
+            raise
+        if known := [name for name in source if name in refused]:
+            told = f"refused to seller {seller_id} since {refused[known[0]]:%Y-%m-%d}, as was told then"
+            raise SourceSkipped(f"{', '.join(source)}: {told}; asked for again each time it is due") from None
+        for name in source:
+            refusals.add(seller_id, name, platform.clock.now())
+        error.add(
+            "a seller without a registered brand never gets it: that is told this once, it is asked for again each "
+            "time it is due, and only its answer is told"
+        )
+        raise
     except (SourceSkipped, ExtractionRefused, UnknownSeller):
         # Nothing failed: it was not to be done.
         raise
     except Exception as error:
-        # Where not even this can be written, the first error is still the one to tell.
-        with suppress(AmzigoError):
-            failures.add(seller_id, source, left, told_of(error), platform.clock.now())
+        _put_on_the_list(failures, platform, seller_id, source, left, error)
         raise
+
+
+def _put_on_the_list(
+    failures: FailedPartitions,
+    platform: Platform,
+    seller_id: str,
+    source: Sequence[str],
+    days: Collection[date],
+    error: Exception,
+) -> None:
+    # Where not even this can be written, the first error is still the one to tell.
+    with suppress(AmzigoError):
+        failures.add(seller_id, source, days, told_of(error), platform.clock.now())
 
 
 def extract_partition(platform: Platform, seller_id: str, day: date, datasets: Sequence[str]) -> list[ExtractionResult]:

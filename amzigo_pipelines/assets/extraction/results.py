@@ -36,7 +36,7 @@ class ExtractionRefused(AmzigoError):
 
 
 class SourceSkipped(AmzigoError):
-    """An optional source isn't connected for this seller: nothing was asked and nothing was written. No failure."""
+    """A source that this seller has not connected, or is known not to get: nothing was written. No failure."""
 
 
 class Client(Protocol):

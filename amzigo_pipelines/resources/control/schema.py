@@ -453,6 +453,15 @@ failed_partitions = sa.Table(
     sa.Column("sentence", sa.Text, nullable=False),
 )
 
+# What Amazon refuses a seller for good, by its nature: who owns no brand gets no report on one. Gone once it answers.
+known_refusals = sa.Table(
+    "known_refusals",
+    metadata,
+    sa.Column("seller_id", sa.String(32), primary_key=True),
+    sa.Column("dataset", sa.String(64), primary_key=True),
+    sa.Column("since", Instant, nullable=False),
+)
+
 # What the checks found: one row a version of a partition. Counts by rule, never a value.
 quality_results = sa.Table(
     "quality_results",
