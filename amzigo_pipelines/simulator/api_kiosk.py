@@ -69,6 +69,7 @@ def create_query(call: Call) -> Answer:
         queue_s=settings.report_queue_s,
         work_s=settings.report_work_s,
         fate=_FATES.get(kind, ""),
+        error=fault.body if fault is not None and kind == "fatal" else None,
         never_ends=kind == "never_ends",
         drift=ColumnDrift(**fault.columns) if fault is not None and kind == "columns" else None,
     )

@@ -35,6 +35,7 @@ class Query:
         stamp: when it was asked for, by both clocks (see `sealing.py`).
         queue_s, work_s: real seconds it waits, then works.
         fate: FATAL or CANCELLED if it was doomed when asked for or has been cancelled; else empty.
+        error: content of the error document where it was doomed; None for the usual.
         never_ends: whether it stays IN_PROGRESS for ever.
         drift: what happened to its fields, or None.
     """
@@ -53,6 +54,7 @@ class Query:
     work_s: float
     fate: str = ""
     never_ends: bool = False
+    error: str | None = None
     drift: ColumnDrift | None = None
     data_document_id: str = field(default_factory=lambda: f"amzn1.tortuga.4.na.{secrets.token_hex(16)}.T1DATA")
     error_document_id: str = field(default_factory=lambda: f"amzn1.tortuga.4.na.{secrets.token_hex(16)}.T1ERROR")
@@ -90,7 +92,7 @@ class Query:
     def document(self, document_id: str, is_compressed: bool) -> bytes:
         """A document as bytes: the data as JSON lines, or the error as JSON."""
         if document_id == self.error_document_id:
-            text = json.dumps(_ERROR)
+            text = json.dumps(_ERROR) if self.error is None else self.error
         else:
             lines = [json.dumps(row, separators=(",", ":"), ensure_ascii=False) for row in self.page()]
             text = "".join(f"{line}\n" for line in lines)

@@ -167,6 +167,36 @@ def test_fatal_is_deferred_and_asked_for_again_when_its_time_has_come(
     assert rows(platform, BY_SKU)
 
 
+SECRET = "jane.doe@example.com"
+
+
+@pytest.mark.parametrize(
+    ("document", "says"),
+    [
+        (None, "because of InternalFailure 'The query could not be processed. Try again later.': ask again after"),
+        (
+            '{"errors": [{"message": "Field \'x\' of order 123-45 by jane.doe@example.com is unknown", '
+            '"path": ["a", 0, "b"], "extensions": {"code": "BAD_USER_INPUT"}}, {"message": "Out of range"}]}',
+            "because of BAD_USER_INPUT 'Field * of order * by * is unknown' at a.b; 'Out of range'",
+        ),
+        ('{"reason": "jane.doe@example.com", "2026": 1}', "an error document of another form: an object of reason, *"),
+        ("Sorry, jane.doe@example.com, not today.", "because of 'Sorry, * not today.'"),
+        ("", "because of a reason that is empty"),
+    ],
+)
+def test_why_amazon_gave_up_a_query_is_told_without_anybodys_data(
+    platform: Platform, server: SimulatorServer, document: str | None, says: str
+) -> None:
+    server.faults.add("createQuery", "fatal", body=document)
+    with pytest.raises(ReportDeferred) as caught:
+        extract(platform, DAILY, DAY - timedelta(days=10))
+    assert says in str(caught.value) and SECRET not in str(caught.value)
+    # In the next run it is told again; and that it can't be read holds nothing up.
+    server.faults.add("getDocument", "status", status=404, times=9)
+    with pytest.raises(ReportDeferred, match="because of a reason that could not be read: ask again after"):
+        extract(platform, DAILY, DAY - timedelta(days=10))
+
+
 def test_cancelled_is_unconfirmed_and_replaces_nothing(platform: Platform, server: SimulatorServer) -> None:
     on = DAY - timedelta(days=10)
     server.faults.add("createQuery", "cancelled", times=None)

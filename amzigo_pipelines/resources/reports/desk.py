@@ -24,6 +24,7 @@ from amzigo_pipelines.resources.reports.document_apis import api_of
 from amzigo_pipelines.resources.reports.documents import Report
 from amzigo_pipelines.resources.reports.ledger import ReportLedger, ReportOrder, Request, State, Taken
 from amzigo_pipelines.resources.reports.lists import instant_text, ready_reports
+from amzigo_pipelines.resources.reports.refusals import refusal_told
 from amzigo_pipelines.resources.spapi.client import SellingPartner
 from amzigo_pipelines.resources.spapi.errors import (
     Asked,
@@ -148,7 +149,8 @@ class ReportDesk:
                 case State.CANCELLED:
                     return EmptyUnconfirmed(latest.asked_at, latest.retry_at or now, latest.attempts)
                 case State.FATAL:
-                    raise _given_up(asked, order, latest, latest.retry_at or now)
+                    why = refusal_told(partner, _report(latest, order)) if order.query and latest.document_id else ""
+                    raise _given_up(asked, order, latest, latest.retry_at or now, why)
                 case State.ASKING if max(now - latest.asked_at, timedelta(seconds=waited_s)) > _ON_ITS_WAY_FOR:
                     self._recover(partner, order, latest)
                     continue
@@ -347,8 +349,10 @@ def _patience(order: ReportOrder, state: State, request: Request) -> timedelta:
     return min(doubled, max(_MOST_PATIENCE, _cooldown(order)))
 
 
-def _given_up(asked: Asked, order: ReportOrder, request: Request, retry_at: datetime) -> ReportDeferred:
-    why = "" if order.query else ", most often because one was asked for a short time before"
+def _given_up(asked: Asked, order: ReportOrder, request: Request, retry_at: datetime, reason: str) -> ReportDeferred:
+    why = f" because of {reason}" if reason else ""
+    if not order.query:
+        why = ", most often because one was asked for a short time before"
     return ReportDeferred(
         asked,
         f"Amazon gave up the {'query' if order.query else 'report'} (FATAL) that was asked for at "

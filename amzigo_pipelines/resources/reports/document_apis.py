@@ -28,7 +28,7 @@ class Outcome:
 
     Attributes:
         state: DONE, CANCELLED or FATAL.
-        document_id: where DONE and there is data.
+        document_id: where DONE and there is data; of a query that is FATAL, where Amazon says why.
         next_token: where DONE and there are further pages.
         ended_at: when Amazon was done with it, if it says so.
     """
@@ -140,7 +140,11 @@ class DataKioskApi:
         ).payload
         state = _state_of(asked, answer)
         if state is not State.DONE:
-            return None if state is None else Outcome(state, ended_at=instant_of(answer.get("processingEndTime")))
+            if state is None:
+                return None
+            reason = answer.get("errorDocumentId") if state is State.FATAL else None
+            ended_at = instant_of(answer.get("processingEndTime"))
+            return Outcome(state, reason if isinstance(reason, str) else None, ended_at=ended_at)
         document_id, pagination = answer.get("dataDocumentId"), answer.get("pagination") or {}
         next_token = pagination.get("nextToken") if isinstance(pagination, dict) else pagination
         if not isinstance(document_id, str | None) or not isinstance(next_token, str | None):

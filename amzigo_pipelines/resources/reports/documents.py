@@ -156,6 +156,23 @@ def report_objects(partner: SellingPartner, report: Report) -> Iterator[Iterator
         partner.usage.pages += 1
 
 
+def document_text(partner: SellingPartner, report: Report, most_bytes: int) -> str:
+    """The beginning of a small document, as text.
+
+    Raises:
+        DownloadFailed: no working link, the body was torn, or its gzip cut short.
+        ReportUnreadable: it is in another charset.
+        SpApiError: no link, or no connection.
+    """
+    held = bytearray()
+    with _text(partner, report, Asked(partner.seller_id, report.title)) as chunks:
+        for chunk in chunks:
+            held += chunk
+            if len(held) > most_bytes:
+                break
+    return bytes(held[:most_bytes]).decode("utf-8", "replace")
+
+
 @contextmanager
 def _text(partner: SellingPartner, report: Report, asked: Asked) -> Iterator[Iterator[bytes]]:
     """A report's content as UTF-8, while it comes."""

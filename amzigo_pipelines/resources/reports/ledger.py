@@ -94,7 +94,8 @@ class Request:
         seller_id, report_type, marketplace_ids, start, end: what was asked for.
         state: how far it has come.
         report_id: Amazon's id; None while the answer is awaited.
-        document_id: names the document once it is done; None of a query that is done and has no data.
+        document_id: names the document once it is done; None of a query that is done and has no data. Of a query that
+            is FATAL, the document that says why.
         next_token: of a query that is done and has further pages.
         asked_at: when.
         finished_at: when it was seen to be done, cancelled or given up.
