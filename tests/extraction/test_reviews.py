@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -24,6 +27,8 @@ from amzigo_pipelines.simulator.world import World
 
 from .conftest import DAY, NOW, SELLER, SILENT, Platform, make_platform
 
+CHILD = Path(__file__).parent / "review_child.py"
+LATER = (NOW + timedelta(minutes=1)).isoformat()
 BOTH = pytest.mark.parametrize(
     ("name", "operation"), [("review_topics", "getItemReviewTopics"), ("review_trends", "getItemReviewTrends")]
 )
@@ -220,6 +225,28 @@ def test_trouble_on_the_last_product_stores_nothing_and_the_next_run_stores_all(
     assert platform.lake.partitions(SILENT, name) == before
     server.faults.clear()
     assert extract(platform, name, SILENT).rows == before[0].rows
+
+
+def test_killed_in_the_middle_it_goes_on_with_the_next_product(platform: Platform, server: SimulatorServer) -> None:
+    extract(platform, "listings", SILENT)
+    everything = extract(platform, "review_topics", SILENT).rows
+    products, before = server.requests["getItemReviewTopics"], platform.lake.partitions(SILENT, "review_topics")
+    # A minute later than the partition that is there.
+    command = [sys.executable, str(CHILD), str(platform.home.path), LATER, SILENT, str(DAY), "57"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert platform.lake.partitions(SILENT, "review_topics") == before
+    # Of fifty-seven answers fifty were kept, sealed; the rest and those that were missing are asked for.
+    topic = rows(platform, "review_topics", SILENT)[0]["topic"]
+    files = [path for path in platform.home.path.rglob("*") if path.is_file()]
+    assert files and not [path for path in files if topic.encode() in path.read_bytes()]
+    server.requests.clear()
+    result = extract(platform, "review_topics", SILENT)
+    assert result.rows == everything and server.requests["getItemReviewTopics"] == products - 50
+    # Once the partition is there nothing is kept, and all is asked for again.
+    server.requests.clear()
+    assert extract(platform, "review_topics", SILENT).rows == everything
+    assert server.requests["getItemReviewTopics"] == products
 
 
 @BOTH

@@ -4,11 +4,13 @@ Belongs here: which products are asked about, and what an answer without data or
 the calls (`resources/spapi/feedback.py`), columns (the catalog).
 
 A partition is written once all products are through: with hundreds of them that takes minutes, at one call a second,
-and whatever happens on the way leaves the old partition.
+and whatever happens on the way leaves the old partition. What was answered by then is kept (`kept_answers.py`), so that
+the next run goes on with the next product.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -31,14 +33,17 @@ from amzigo_pipelines.catalog.customer_feedback import COUNTRIES, NEGATIVE, POSI
 from amzigo_pipelines.catalog.listings import LISTINGS
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import Dataset
+from amzigo_pipelines.resources.lake.files import expires_on_of_partition
+from amzigo_pipelines.resources.lake.kept_answers import Kept, KeptAnswers
 from amzigo_pipelines.resources.spapi.client import SellingPartner
-from amzigo_pipelines.resources.spapi.errors import BadRequest, MissingRole
+from amzigo_pipelines.resources.spapi.errors import BadRequest, MissingRole, SpApiError
 from amzigo_pipelines.resources.spapi.feedback import review_topics, review_trends
 
 # Listings change slowly: a night on which they did not come costs no reviews.
 LISTINGS_DAYS = 7
-# Answers that are turned into columns at a time.
-_BATCH = 200
+# Answers that are turned into columns and kept at a time: at Amazon's one a second a kill loses five.
+_KEPT_TOGETHER = 100
+_KEPT_EVERY_S = 5.0
 _SIDES = (("positiveTopics", POSITIVE), ("negativeTopics", NEGATIVE))
 # Answers to a request for a product that Amazon does not know (any more), or not as a child ASIN.
 _UNKNOWN_PRODUCT = (400, 404)
@@ -53,6 +58,7 @@ class _Asked:
 
     products: int = 0
     without_data: int = 0
+    taken_over: set[tuple[str, str]] = field(default_factory=set)
     refusals: list[BadRequest] = field(default_factory=list)
 
 
@@ -81,8 +87,10 @@ def _extract(
         taken_at = check_snapshot_day(dataset.name, day, extraction.clock)
         products, warnings = products_of(extraction, dataset, day)
         asked = _Asked()
+        kept = _kept_answers(extraction, dataset, day)
+        tables = _taken_over(extraction, dataset, day, kept, products, asked)
         try:
-            tables = list(_tables(dataset, ask, rows_of, partner, products, taken_at, asked))
+            tables += _tables(dataset, ask, rows_of, partner, products, taken_at, asked, kept)
         except MissingRole as error:
             error.add(
                 f"{dataset.name} needs the role '{dataset.source.role}': add it in the developer console and let the "
@@ -106,7 +114,38 @@ def _extract(
         with extraction.writer(day, [dataset], origin) as writer:
             for table in tables:
                 writer.append(dataset, table)
+        kept.clear()
         yield from results_of(writer.committed, partner, warnings, f"{snapshot_window(taken_at)}: {told}")
+
+
+def _kept_answers(extraction: Extraction, dataset: Dataset, day: date) -> KeptAnswers:
+    platform = extraction.platform
+    expires_on = expires_on_of_partition(day, platform.home.retention.business_days)
+    return KeptAnswers(
+        platform.control, platform.keys, platform.clock, dataset, extraction.partner.seller_id, day, expires_on
+    )
+
+
+def _taken_over(
+    extraction: Extraction,
+    dataset: Dataset,
+    day: date,
+    kept: KeptAnswers,
+    products: Sequence[tuple[str, str]],
+    asked: _Asked,
+) -> list[pa.Table]:
+    """What a run that came to no end has been answered, of products that are still listed."""
+    records = extraction.lake.partitions(extraction.partner.seller_id, dataset)
+    written_at = next((record.committed_at for record in records if record.day == day), None)
+    listed, tables = set(products), []
+    for one in kept.list(written_at):
+        subjects = {(marketplace_id, asin) for marketplace_id, asin in one.subjects}
+        if subjects <= listed and subjects.isdisjoint(asked.taken_over):
+            asked.taken_over |= subjects
+            asked.products += len(subjects)
+            asked.without_data += one.without_data
+            tables.append(one.rows)
+    return tables
 
 
 def products_of(extraction: Extraction, dataset: Dataset, day: date) -> tuple[list[tuple[str, str]], list[str]]:
@@ -151,32 +190,56 @@ def _tables(
     products: Sequence[tuple[str, str]],
     taken_at: datetime,
     asked: _Asked,
-) -> Iterator[pa.Table]:
+    kept: KeptAnswers,
+) -> list[pa.Table]:
+    """Ask about all products but those that were taken over, and keep the answers as they come."""
     flattener = Flattener(dataset.name, [Path.parse(c.name, c.source, c.type) for c in dataset])
     context = {"takenAt": taken_at.isoformat()}
     waiting: list[dict[str, Any]] = []
-    for marketplace_id, asin in products:
-        asked.products += 1
-        try:
-            answer = ask(partner, marketplace_id, asin)
-        except BadRequest as error:
-            if error.status not in _UNKNOWN_PRODUCT:
-                raise
-            asked.refusals.append(error)
-            continue
-        if answer is None:
-            asked.without_data += 1
-            continue
-        partner.usage.pages += 1
-        waiting += [row | context for row in rows_of(answer)]
-        if len(waiting) >= _BATCH:
-            yield table_of(dataset, flattener.columns(waiting))
-            waiting = []
+    answered: list[tuple[str, str]] = []
+    tables: list[pa.Table] = []
+    without_data = 0
+
+    def keep() -> None:
+        nonlocal waiting, answered, without_data
+        if answered:
+            tables.append(table_of(dataset, flattener.columns(waiting)))
+            kept.add(Kept(tuple(answered), without_data, tables[-1]))
+        waiting, answered, without_data = [], [], 0
+
+    kept_at = time.monotonic()
+    try:
+        for marketplace_id, asin in products:
+            if (marketplace_id, asin) in asked.taken_over:
+                continue
+            asked.products += 1
+            try:
+                answer = ask(partner, marketplace_id, asin)
+            except BadRequest as error:
+                if error.status not in _UNKNOWN_PRODUCT:
+                    raise
+                asked.refusals.append(error)
+                continue
+            rows = [] if answer is None else [row | context for row in rows_of(answer)]
+            answered.append((marketplace_id, asin))
+            if answer is None:
+                asked.without_data += 1
+                without_data += 1
+            else:
+                partner.usage.pages += 1
+                waiting += rows
+            if len(answered) >= _KEPT_TOGETHER or time.monotonic() > kept_at + _KEPT_EVERY_S:
+                keep()
+                kept_at = time.monotonic()
+    except SpApiError:
+        # What came is good, whatever did not come.
+        keep()
+        raise
+    keep()
     if asked.refusals and len(asked.refusals) == asked.products:
         # One product may be gone. That all are is no fact about products but about our requests.
         raise asked.refusals[-1]
-    if waiting:
-        yield table_of(dataset, flattener.columns(waiting))
+    return tables
 
 
 def _topics(answer: dict[str, Any]) -> list[dict[str, Any]]:

@@ -453,6 +453,20 @@ failed_partitions = sa.Table(
     sa.Column("sentence", sa.Text, nullable=False),
 )
 
+# Answers that wait for their partition to be whole: sealed rows without personal data, gone when it is.
+kept_answers = sa.Table(
+    "kept_answers",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seller_id", sa.String(32), nullable=False),
+    sa.Column("dataset", sa.String(64), nullable=False),
+    sa.Column("day", sa.Date, nullable=False),
+    sa.Column("kept_at", Instant, nullable=False),
+    sa.Column("key_id", sa.String(32), nullable=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+)
+sa.Index("kept_answers_partition", kept_answers.c.seller_id, kept_answers.c.dataset, kept_answers.c.day)
+
 # What Amazon refuses a seller for good, by its nature: who owns no brand gets no report on one. Gone once it answers.
 known_refusals = sa.Table(
     "known_refusals",
