@@ -4,7 +4,8 @@ Belongs here: facts about the report. Does not belong here: from lines to rows (
 
 Its rows go into the datasets `orders` and `order_items`, which have one schema whichever way they come. The report says
 less than the API: nothing of buyers but the postal code and the purchase order number, no promised times, no parcels,
-no condition of the product, no replaced order, not who cancelled. These columns are null in rows that came this way.
+no condition of the product, not who cancelled. These columns are null in rows that came this way. Which order another
+one replaces it says in some accounts only; see `assets/extraction/replacements.py`.
 
 Source: "Order reports" in Amazon's report type values, and its models of Orders 2026-01-01.
 """
@@ -47,8 +48,10 @@ USED = (
     "is-business-order",
     "purchase-order-number",
     "price-designation",
+    "is-replacement-order",
+    "original-order-id",
 )
-OPTIONAL = frozenset({"order-item-id"})
+OPTIONAL = frozenset({"order-item-id", "is-replacement-order", "original-order-id"})
 """Columns that Amazon gives in some accounts and not in others; their absence is no drift."""
 LEFT_OUT = (
     "merchant-order-id",
@@ -60,9 +63,7 @@ LEFT_OUT = (
     "customized-url",
     "customized-page",
     "is-heavy-or-bulky",
-    "is-replacement-order",
     "is-exchange-order",
-    "original-order-id",
     "fulfilled-by",
     "buyer-tax-registration-id",
     "buyer-tax-registration-country",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +18,7 @@ from amzigo_pipelines.assets.extraction.order_lines import Scattered, flat_order
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
-from amzigo_pipelines.catalog.order_report import LEFT_OUT, REPORT_TYPE, USED
+from amzigo_pipelines.catalog.order_report import LEFT_OUT, OPTIONAL, REPORT_TYPE, USED
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.resources.spapi.client import SellingPartner
 from amzigo_pipelines.resources.spapi.errors import ReportDeferred
@@ -31,7 +31,6 @@ SOURCE = ("orders", "order_items")
 # What the report of all orders does not say, of orders that the API was not asked for.
 UNSAID = {
     "programs",
-    "replaced_order_id",
     "ship_by_earliest_at",
     "ship_by_latest_at",
     "deliver_by_earliest_at",
@@ -141,8 +140,16 @@ def test_a_quiet_seller_asks_for_no_report(platform: Platform, server: Simulator
 
 
 def test_old_days_come_by_report_and_never_ask_for_buyers(
-    platform: Platform, server: SimulatorServer, world: World
+    platform: Platform, server: SimulatorServer, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sections: set[str] = set()
+    real = SellingPartner.get_order
+
+    def noting(self: SellingPartner, order_id: str, included: Sequence[str], *where: Any) -> Any:
+        sections.update(included)
+        return real(self, order_id, included, *where)
+
+    monkeypatch.setattr(SellingPartner, "get_order", noting)
     now = NOW + timedelta(days=40)
     server.clock.set(now)  # type: ignore[attr-defined]
     platform.clock.set(now)
@@ -150,7 +157,9 @@ def test_old_days_come_by_report_and_never_ask_for_buyers(
     results = extract(platform, days)
     assert {result.way for result in results} == {"bulk report: days too old for buyers' data"}
     assert sum(result.pii_rows + result.pii_rows_dropped for result in results) == 0
-    assert server.requests["searchOrders"] == 0 == server.requests["getOrder"]
+    # Orders that cost nothing are asked for, and nothing is asked of their buyers.
+    assert server.requests["searchOrders"] == 0 and 0 < server.requests["getOrder"] < 20
+    assert sections == {"PROCEEDS"}
     # One report a region for all days.
     assert server.requests["createReport"] == 3
     stored = platform.lake.scan(ORDERS, SELLER, days)
@@ -159,6 +168,10 @@ def test_old_days_come_by_report_and_never_ask_for_buyers(
     assert table.num_rows == len(pc.unique(table["order_id"])) > 1_000
     updated = table["last_updated_at"].cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
     assert pc.all(pc.equal(updated, table["day"])).as_py()
+    replacing = {o.order_id: o.replaces for o in world.seller(SELLER, now).orders if o.replaces}
+    stored_ids = set(table["order_id"].to_pylist())
+    told = {r["order_id"]: r["replaced_order_id"] for r in table.to_pylist() if r["replaced_order_id"]}
+    assert told == {order_id: original for order_id, original in replacing.items() if order_id in stored_ids} != {}
     shipped = [r for r in table.to_pylist() if r["status"] == SHIPPED]
     truth = {o.order_id: o for o in world.seller(SELLER, now).orders}
     assert shipped and all(
@@ -169,6 +182,27 @@ def test_old_days_come_by_report_and_never_ask_for_buyers(
 
 def digits(row: dict[str, Any]) -> int:
     return 0 if row["currency"] == "JPY" else 2
+
+
+def test_more_orders_at_nothing_than_can_be_asked_for_are_told(
+    platform: Platform, server: SimulatorServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("amzigo_pipelines.assets.extraction.replacements.MOST_ASKED", 2)
+    now = NOW + timedelta(days=40)
+    server.clock.set(now)  # type: ignore[attr-defined]
+    platform.clock.set(now)
+    results = extract(platform, [FIRST_DAY + timedelta(days=n) for n in range(20)])
+    assert server.requests["getOrder"] == 2
+    assert all(any("may be replacements of others and were not asked for" in w for w in r.warnings) for r in results)
+
+
+def test_a_report_that_names_what_is_replaced_is_believed() -> None:
+    (batch,) = lines(("1", "a"))
+    flags = {"is-replacement-order": ["true"], "original-order-id": ["0"]}
+    for name, values in flags.items():
+        batch = batch.append_column(name, pa.array(values))
+    (flat,) = flat_orders([batch], MARKETPLACES["A1PA6795UKMFR9"])
+    assert flat.orders["replaced_order_id"].to_pylist() == ["0"]
 
 
 def test_windows_are_of_thirty_days_at_most(platform: Platform, server: SimulatorServer) -> None:
@@ -194,7 +228,7 @@ def test_a_cancelled_report_is_not_the_same_as_no_orders(platform: Platform, ser
     assert rows(platform, ORDERS) == before
 
 
-HEADERS = [name for name in USED if name != "order-item-id"]
+HEADERS = [name for name in USED if name not in OPTIONAL]
 
 
 def lines(*orders: tuple[str, str]) -> Iterator[pa.RecordBatch]:

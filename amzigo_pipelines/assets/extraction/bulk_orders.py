@@ -29,6 +29,7 @@ from amzigo_pipelines.assets.extraction.order_rows import (
     taken,
     window_told,
 )
+from amzigo_pipelines.assets.extraction.replacements import Replacements
 from amzigo_pipelines.assets.extraction.report_rows import drift_told
 from amzigo_pipelines.assets.extraction.reports import UNCONFIRMED, cancelled_told
 from amzigo_pipelines.assets.extraction.results import (
@@ -64,6 +65,7 @@ class _Bulk:
     """What is known of one window while it is extracted."""
 
     days: Sequence[date]
+    replacements: Replacements
     reports: list[Report] = field(default_factory=list)
     unconfirmed: list[str] = field(default_factory=list)
     of_buyers: dict[date, FlatOrders] = field(default_factory=dict)
@@ -121,7 +123,7 @@ def _orders(extraction: Extraction, window: Sequence[date]) -> list[ReportOrder]
 
 
 def _extract_window(extraction: Extraction, window: Sequence[date], reason: str) -> list[ExtractionResult]:
-    bulk = _Bulk(window)
+    bulk = _Bulk(window, Replacements(extraction))
     cancelled: list[tuple[ReportOrder, EmptyUnconfirmed]] = []
     for order in _orders(extraction, window):
         outcome = extraction.desk.collect(extraction.partner, order)
@@ -149,7 +151,7 @@ def _extract_window(extraction: Extraction, window: Sequence[date], reason: str)
         written = retries.call(lambda: _write(extraction, bulk, reason))
     found = []
     for day, writer in written.items():
-        told = [*warnings[day], *bulk.unconfirmed, *sorted(bulk.drift)]
+        told = [*warnings[day], *bulk.unconfirmed, *sorted(bulk.drift), *bulk.replacements.warnings()]
         found += results_of(
             writer.committed,
             extraction.partner,
@@ -168,6 +170,7 @@ def _write(extraction: Extraction, bulk: _Bulk, reason: str) -> dict[date, LakeW
         origin["reports"] = ",".join(report.report_id for report in bulk.reports)
     if bulk.unconfirmed:
         origin["empty"] = UNCONFIRMED
+    waiting: list[tuple[date, FlatOrders]] = []
     with ExitStack() as stack:
         writers = {}
         for day in bulk.days:
@@ -184,11 +187,19 @@ def _write(extraction: Extraction, bulk: _Bulk, reason: str) -> dict[date, LakeW
         for report in bulk.reports:
             try:
                 for flat in _flat(extraction, report, bulk):
-                    _by_day(extraction, flat, bulk, writers)
+                    for day, orders in _by_day(extraction, flat, bulk):
+                        mask = bulk.replacements.may_be(orders)
+                        if pc.any(mask).as_py():
+                            # Asked for when the download is over, which must not wait.
+                            waiting.append((day, taken(orders, mask)))
+                            orders = taken(orders, pc.invert(mask))
+                        append_orders(extraction, writers[day], orders)
             except (ReportNotTabular, BadRequest):
                 # A refusal in place of data, or a document that is gone: the next attempt shall not get it again.
                 extraction.desk.discard(extraction.partner, report)
                 raise
+        for day, orders in waiting:
+            append_orders(extraction, writers[day], bulk.replacements.told(orders))
     return writers
 
 
@@ -202,13 +213,14 @@ def _flat(extraction: Extraction, report: Report, bulk: _Bulk) -> Iterator[FlatO
         bulk.drift.update(drift_told(table.drift.unknown, set(table.drift.missing) - OPTIONAL - set(LEFT_OUT)))
 
 
-def _by_day(extraction: Extraction, flat: FlatOrders, bulk: _Bulk, writers: dict[date, LakeWriter]) -> None:
+def _by_day(extraction: Extraction, flat: FlatOrders, bulk: _Bulk) -> Iterator[tuple[date, FlatOrders]]:
+    """The orders of each of the window's days, but for those that came by the API."""
     updated = flat.orders["last_updated_at"].combine_chunks().cast(pa.timestamp("us")).cast(pa.date32(), safe=False)
     # Orders of marketplaces that are not connected come along in some accounts.
     connected = pa.array(extraction.partner.marketplace_ids)
     is_ours = pc.or_(pc.is_in(flat.orders["marketplace_id"], connected), pc.is_null(flat.orders["marketplace_id"]))
     for day in pc.unique(updated).to_pylist():
-        if day not in writers:
+        if day not in bulk.days:
             continue
         mask = pc.and_(is_ours, pc.equal(updated, pa.scalar(day, pa.date32())))
         for known in (bulk.of_buyers.get(day), bulk.again.get(day)):
@@ -219,7 +231,7 @@ def _by_day(extraction: Extraction, flat: FlatOrders, bulk: _Bulk, writers: dict
         if day not in bulk.of_buyers:
             own = _without_pii(own)
         if own.orders.num_rows:
-            append_orders(extraction, writers[day], own)
+            yield day, own
 
 
 def _without_pii(flat: FlatOrders) -> FlatOrders:

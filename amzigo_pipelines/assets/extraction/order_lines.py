@@ -58,6 +58,7 @@ _OF_THE_ORDER = (
     "ship-postal-code",
     "purchase-order-number",
 )
+_REPLACES = ("is-replacement-order", "original-order-id")
 _NO_TEXT = pa.scalar(None, STRING)
 _TEN_THOUSANDTH = pa.scalar(Decimal("0.0001"), pa.decimal128(5, 4))
 _ADDED_UP = ("item_amount", "shipping_amount", "gift_wrap_amount", "tax_amount", "discount_amount")
@@ -159,7 +160,7 @@ def _orders(
     market: Marketplace,
 ) -> pa.Table:
     places = pa.array(starts)
-    first = {name: columns[name].take(places) for name in _OF_THE_ORDER}
+    first = {name: columns[name].take(places) for name in (*_OF_THE_ORDER, *_REPLACES) if name in columns}
     rows = len(starts)
     made = {
         "order_id": first["amazon-order-id"],
@@ -177,6 +178,7 @@ def _orders(
         "ship_city": _text(first["ship-city"]),
         "ship_state": _text(first["ship-state"]),
         "ship_country": _text(first["ship-country"]),
+        "replaced_order_id": _replaced(first),
         "postal_code": _text(first["ship-postal-code"]),
         "purchase_order_number": _text(first["purchase-order-number"]),
         "item_count": pa.array(np.bincount(parents, minlength=rows), INTEGER),
@@ -300,6 +302,15 @@ def _text(values: pa.Array) -> pa.Array:
 
 def _words(values: pa.Array, meanings: Mapping[str, str]) -> pa.Array:
     return pc.take(pa.array(list(meanings.values())), pc.index_in(values, pa.array(list(meanings))))
+
+
+def _replaced(first: Mapping[str, pa.Array]) -> pa.Array:
+    """The order that each replaces, where the report says it: an original order may be that of an exchange too."""
+    flags, originals = (first.get(name) for name in _REPLACES)
+    if flags is None or originals is None:
+        return pa.nulls(len(first["amazon-order-id"]), STRING)
+    is_one = pc.fill_null(pc.equal(pc.utf8_lower(flags), "true"), False)
+    return pc.if_else(is_one, _text(originals), _NO_TEXT)
 
 
 def _channel(values: pa.Array) -> pa.Array:
