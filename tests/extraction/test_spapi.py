@@ -136,7 +136,7 @@ BODIES = {
 
 @pytest.mark.parametrize("body", BODIES)
 def test_no_status_of_an_error_ever_looks_like_data(body: str) -> None:
-    for status in [*range(400, 419), 422, 423, 429, 451, *range(500, 512), 599, 301, 302, 304]:
+    for status in [*range(400, 512), 599, 301, 302, 304]:
         amazon = Amazon(httpx.Response(status, content=BODIES[body]))
         with pytest.raises(SpApiError) as caught:
             amazon.orders()
