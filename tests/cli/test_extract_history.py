@@ -77,8 +77,8 @@ def test_datasets_go_side_by_side_and_ctrl_c_loses_nothing(
     datasets = [word for name in ("fba_shipments", *LANES) for word in ("--dataset", name)]
     arguments_ = ("extract", "-s", seller, "--from", str(home.first_day), "--to", str(yesterday), *datasets)
     platform, screen = Platform(home), b""
-    # The shipments' report is waited for; all others have allowances, and so lanes, of their own.
-    simulator.faults.add("createReport/GET_AMAZON_FULFILLED_SHIPMENTS_DATA_GENERAL", "never_ends", times=9)
+    # The shipments' report hangs; all others have allowances, and so lanes, of their own.
+    simulator.faults.add("getReport", "slow_body", times=9, seconds=120)
     process, terminal = _in_a_terminal([sys.executable, "-m", "amzigo_pipelines.cli", *arguments_], home)
     try:
         deadline = time.monotonic() + 90
