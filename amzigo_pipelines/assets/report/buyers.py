@@ -51,9 +51,8 @@ def cohorts(marts: Marts) -> Section:
     for marketplace_id, _, own in by_marketplace(rows):
         name = country(marketplace_id)
         if own[0]["age"] < 1:
-            missing.append(
-                f"{name}, for buyers first ordered in {own[0]['first_month']:%Y-%m} and no later month is there"
-            )
+            first = f"{own[0]['first_month']:%Y-%m}"
+            missing.append(f"{name}, for no month after the buyers' first one ({first}) is there")
         elif all(row["is_hidden"] for row in own):
             missing.append(f"{name}, for it has fewer than 5 buyers in every month")
         else:

@@ -77,22 +77,11 @@ def waterfall_of_profit(marts: Marts) -> Section:
 def _block(marts: Marts, marketplace_id: str, currency: str, months: list[Row]) -> Block:
     newest = months[-1]
     steps = _steps(newest)
-    left = sum(amount for _, amount in steps)
     lacks = _lacks(newest)
     total = "profit" if not lacks else "left"
     name = f"{country(marketplace_id)}, {currency}"
     month = f"{newest['month']:%Y-%m}"
-    spent = -sum(amount for _, amount in steps if amount < 0)
-    amount = marts.price(left, currency)
-    if newest["net_sales"]:
-        share = left / float(newest["net_sales"])
-        says = (
-            f"{amount} {'profit' if not lacks else 'are left'} of {marts.price(newest['net_sales'], currency)} net "
-            f"sales in {month}, {rate(share)} of them"
-        )
-    else:
-        says = f"{marts.price(spent, currency)} were booked in {month} for what belongs to no marketplace or SKU"
-    says += f", before {' and '.join(lacks)}" if lacks and newest["net_sales"] else ""
+    says = _sentence(marts, newest, steps, lacks)
     note = f"Bookings of {things(newest['days'] or 0, 'day')}"
     if newest["first_day"]:
         note += f", {newest['first_day']} to {newest['last_day']}"
@@ -107,6 +96,22 @@ def _block(marts: Marts, marketplace_id: str, currency: str, months: list[Row]) 
         says,
     )
     return Block(name, f"{says}.", chart if steps else "", [Table(columns, cells)], f"{note}.")
+
+
+def _sentence(marts: Marts, row: Row, steps: list[tuple[str, float]], lacks: list[str]) -> str:
+    currency, month = row["currency"], f"{row['month']:%Y-%m}"
+    left, net = sum(amount for _, amount in steps), float(row["net_sales"] or 0)
+    if not net:
+        spent = -sum(amount for _, amount in steps if amount < 0)
+        return f"{marts.price(spent, currency)} were booked in {month} for what belongs to no marketplace or SKU"
+    of_sales = (
+        f"{marts.price(net, currency)} net sales in {month}, {rate(left / net if lacks else abs(left / net))} of them"
+    )
+    if lacks:
+        return f"{marts.price(left, currency)} are left of {of_sales}, before {' and '.join(lacks)}"
+    if left < 0:
+        return f"A loss of {marts.price(-left, currency)} on {of_sales}"
+    return f"{marts.price(left, currency)} profit of {of_sales}"
 
 
 def _steps(row: Row) -> list[tuple[str, float]]:
