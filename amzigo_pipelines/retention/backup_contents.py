@@ -24,16 +24,19 @@ from amzigo_pipelines.resources.archive import ArchiveWriter, SegmentWriter
 from amzigo_pipelines.resources.control.freezes import frozen_sellers
 from amzigo_pipelines.resources.control.schema import data_keys, kek_versions, partitions
 from amzigo_pipelines.resources.control.schema import secrets as secrets_table
-from amzigo_pipelines.resources.keys.backup_keys import INSTALLATION, BackupPart
-from amzigo_pipelines.resources.keys.store import DataKey, KeyClass
+from amzigo_pipelines.resources.keys.backup_keys import INSTALLATION, BackupPart, hold_owner
+from amzigo_pipelines.resources.keys.roles import RoleRefused
+from amzigo_pipelines.resources.keys.store import DataKey, KeyClass, KeyDead
 from amzigo_pipelines.resources.lake.files import LakeFile, check_place, select_files
 from amzigo_pipelines.resources.steps import OnStep
+from amzigo_pipelines.retention import holds
 from amzigo_pipelines.retention.backup_rows import early_tables, late_tables, rows_of, to_json
+from amzigo_pipelines.retention.holds import Hold
 
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform
 
-CONTROL, LATE, SELLER = "control", "late", "seller"
+CONTROL, LATE, SELLER, HOLD = "control", "late", "seller", "hold"
 FAMILIES = (RetentionClass.BUSINESS, RetentionClass.PSEUDONYM)
 KEY_CLASSES = (KeyClass.BUSINESS, KeyClass.PSEUDONYM, KeyClass.PSEUDONYMISER)
 _CHUNK = 1 << 20
@@ -71,7 +74,11 @@ class BackupContents:
     ) -> None:
         self._platform, self._id, self._expires_on, self._step = platform, backup_id, expires_on, step
         self.sellers: dict[str, dict[str, Amount]] = {}
+        self.holds: dict[str, Amount] = {}
         self.frozen: list[str] = []
+        self.holds_left_out: list[str] = []
+        # Those of this moment; a hold that is placed meanwhile is in the next backup.
+        self._holds = holds.active(platform)
         keys = platform.home.keys
         self._archive = ArchiveWriter(
             file,
@@ -80,6 +87,8 @@ class BackupContents:
                 "created_at": now.isoformat(),
                 "expires_on": expires_on.isoformat(),
                 "installation_id": platform.installation_id(),
+                # When the parts of legal holds die: with the hold, at the latest with the backup.
+                "holds": {hold_owner(hold.number): self._end_of(hold).isoformat() for hold in self._holds},
                 "code_version": metadata.version("amzigo-pipelines"),
                 # Needed to open the keys before the settings can be read.
                 "kind": str(platform.home.kind),
@@ -108,10 +117,41 @@ class BackupContents:
             with self._archive.segment(seller.seller_id, SELLER, self._key(seller.seller_id)) as segment:
                 self.sellers[seller.seller_id] = self._write_seller(segment, seller.seller_id)
             self._step("seller")
+        for hold in self._holds:
+            self._write_hold(hold, hold.seller_id in frozen)
         with self._archive.segment(INSTALLATION, LATE, own) as segment, self._platform.control.read() as connection:
             for table in late_tables():
                 _put_table(connection, segment, table)
-        self._archive.end(INSTALLATION, own, {"sellers": amounts_as_json(self.sellers)})
+        self._archive.end(INSTALLATION, own, self.totals)
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        """By seller and dataset, and by hold, as the ledger and the archive keep it."""
+        return {
+            "sellers": amounts_as_json(self.sellers),
+            "holds": {name: vars(one) for name, one in self.holds.items()},
+        }
+
+    def _end_of(self, hold: Hold) -> date:
+        return min(self._expires_on, hold.ends_on)
+
+    def _write_hold(self, hold: Hold, is_frozen: bool) -> None:
+        from amzigo_pipelines.retention.backup_holds import write_hold
+
+        owner = hold_owner(hold.number)
+        if is_frozen:
+            self.holds_left_out.append(hold.hold_id)
+            return
+        try:
+            self._platform.keys.open(hold.key_id)
+            key = self._platform.backup_keys.create(BackupPart(owner, self._end_of(hold), self._id))
+        except (KeyDead, RoleRefused):
+            # It ended a moment ago, or who makes this backup may not open vaults.
+            self.holds_left_out.append(hold.hold_id)
+            return
+        with self._archive.segment(owner, HOLD, key) as segment:
+            self.holds[owner] = write_hold(self._platform, hold, segment)
+        self._step("hold")
 
     def _key(self, owner: str) -> bytes:
         return self._platform.backup_keys.create(BackupPart(owner, self._expires_on, self._id))
@@ -139,7 +179,7 @@ class BackupContents:
         given: set[str] = set()
         (pseudonymiser,) = self._living(seller_id, [KeyClass.PSEUDONYMISER]) or (None,)
         if pseudonymiser is not None:
-            _put_key(segment, pseudonymiser, given)
+            put_key(segment, pseudonymiser, given)
         found: dict[str, Amount] = {}
         open_days: list[str] = []
         for day in sorted({record.day for record in platform.lake.partitions(seller_id)}):
@@ -155,7 +195,7 @@ class BackupContents:
                     if key is None:
                         # Its date came, or it was destroyed, a moment ago.
                         continue
-                    _put_key(segment, key, given)
+                    put_key(segment, key, given)
                     facts = {"file": to_json(vars(file)), "size": file.bytes}
                     segment.record(facts, _checked(content, file))
                     found[file.dataset] = found.get(file.dataset, Amount()) + Amount(1, file.rows, file.bytes)
@@ -227,7 +267,8 @@ def _put_secret(segment: SegmentWriter, name: str, value: bytes) -> None:
     segment.record({"secret": name, "value": base64.b64encode(value).decode()})
 
 
-def _put_key(segment: SegmentWriter, key: DataKey, given: set[str]) -> None:
+def put_key(segment: SegmentWriter, key: DataKey, given: set[str]) -> None:
+    """Hand over a data key, unless it is among those given already."""
     if key.key_id not in given:
         given.add(key.key_id)
         facts = {name: value for name, value in vars(key).items() if name != "secret"}

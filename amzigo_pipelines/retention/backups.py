@@ -4,7 +4,8 @@ Belongs here: the file, from its first byte to its place in the ledger. Does not
 (`backup_contents.py`), its form (`resources/archive.py`), its keys (`resources/keys/backup_keys.py`), getting it back
 (`restore.py`).
 
-No PII key, no PII file, no KEK and no mart is in it. Each seller's part is encrypted under a key of its own, in which
+No PII key, no PII file, no KEK and no mart is in it; personal data only as far as a legal hold keeps it in its vault
+(`backup_holds.py`). Each seller's part is encrypted under a key of its own, in which
 the seller's data keys are handed over: so the part dies with that key, whatever becomes of the file.
 
 Extraction may go on meanwhile: a seller's day is read in one look at the books, and its files are open before anybody
@@ -30,7 +31,7 @@ from amzigo_pipelines.resources.control.statements import next_number
 from amzigo_pipelines.resources.durability import sync_folder
 from amzigo_pipelines.resources.locks import exclusive
 from amzigo_pipelines.resources.steps import OnStep, no_step
-from amzigo_pipelines.retention.backup_contents import Amount, BackupContents, BackupError, amounts_as_json
+from amzigo_pipelines.retention.backup_contents import Amount, BackupContents, BackupError
 
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform
@@ -50,7 +51,9 @@ class BackupReport:
         expires_on: when its keys die.
         bytes: its size.
         sellers: by seller and dataset, how much.
+        holds: by the owner of its part, how much is in the vault of each legal hold.
         frozen: sellers that were left out, because an incident froze their keys.
+        holds_left_out: legal holds whose vault is not in it: an incident froze it, or the role may not open it.
     """
 
     backup_id: str
@@ -58,7 +61,9 @@ class BackupReport:
     expires_on: date
     bytes: int
     sellers: dict[str, dict[str, Amount]] = field(default_factory=dict)
+    holds: dict[str, Amount] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()
+    holds_left_out: tuple[str, ...] = ()
 
     @property
     def total(self) -> Amount:
@@ -120,8 +125,17 @@ def make_backup(
                     "permissions; nothing was left behind"
                 ) from None
             raise
-        report = BackupReport(backup_id, path, expires_on, size, maker.sellers, tuple(maker.frozen))
-        _record(platform, report, now)
+        report = BackupReport(
+            backup_id=backup_id,
+            path=path,
+            expires_on=expires_on,
+            bytes=size,
+            sellers=maker.sellers,
+            holds=maker.holds,
+            frozen=tuple(maker.frozen),
+            holds_left_out=tuple(maker.holds_left_out),
+        )
+        _record(platform, report, now, maker.totals)
         step("recorded")
     return report
 
@@ -161,7 +175,7 @@ def _remove_dead(folder: Path, now_on: date) -> None:
             path.unlink(missing_ok=True)
 
 
-def _record(platform: Platform, report: BackupReport, now: datetime) -> None:
+def _record(platform: Platform, report: BackupReport, now: datetime, totals: dict[str, Any]) -> None:
     total = report.total
     with platform.control.transaction() as connection:
         connection.execute(
@@ -174,6 +188,6 @@ def _record(platform: Platform, report: BackupReport, now: datetime) -> None:
                 bytes=report.bytes,
                 files=total.files,
                 rows=total.rows,
-                detail=json.dumps({"sellers": amounts_as_json(report.sellers), "frozen": list(report.frozen)}),
+                detail=json.dumps({**totals, "frozen": list(report.frozen)}),
             )
         )

@@ -31,6 +31,7 @@ from amzigo_pipelines.resources.keys.store import KeyClass
 from amzigo_pipelines.resources.locks import exclusive
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.backup_contents import Amount, amounts_from_json
+from amzigo_pipelines.retention.backup_holds import open_vaults
 from amzigo_pipelines.retention.backups import newest_backup
 from amzigo_pipelines.retention.restore import RestoreReport, restore
 
@@ -125,6 +126,8 @@ def _drill(platform: Platform, target: Path, newest: sa.Row[Any]) -> DrillReport
     amount = _open_all(restored)
     if amount != report.total:
         wrong.append(f"{amount.rows:,} rows in {amount.files:,} files opened, {report.total.rows:,} were expected")
+    if open_vaults(restored) != {owner: one for owner, one in report.holds.items() if one.files}:
+        wrong.append("the vaults of legal holds came back with other sums than were written down")
     if not amount.files:
         wrong.append("the backup holds no file, so nothing was tried")
     if wrong:
@@ -141,6 +144,10 @@ def _compare(report: RestoreReport, newest: sa.Row[Any]) -> Iterator[str]:
     ledger = amounts_from_json(json.loads(newest.detail)["sellers"])
     if amounts_from_json(report.totals["sellers"]) != ledger:
         yield "the backup's own totals are not those of the ledger"
+    vaults = json.loads(newest.detail).get("holds", {})
+    for owner, in_ledger in vaults.items():
+        if owner not in report.dead_holds and report.holds.get(owner) != Amount(**in_ledger):
+            yield f"the vault of {owner} came back with other sums than were written down"
     for seller_id, expected in ledger.items():
         if seller_id in report.dead_sellers:
             continue

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from amzigo_pipelines.clock import today
 from amzigo_pipelines.resources.control.schema import holds as holds_table
 from amzigo_pipelines.resources.control.schema import vault_files
+from amzigo_pipelines.resources.keys.backup_keys import hold_owner
 from amzigo_pipelines.resources.keys.store import KeyClass
 from amzigo_pipelines.resources.locks import exclusive
 from amzigo_pipelines.resources.steps import OnStep, no_step
@@ -89,6 +90,8 @@ def _end(platform: Platform, hold: Hold, actor: str, step: OnStep) -> Ended:
     step("key_destroyed")
     platform.keys.rotate(KeyClass.HOLD.value)
     step("kek_exchanged")
+    platform.backup_keys.destroy_owner(hold_owner(hold.number))
+    step("backups_ended")
     platform.vault.destroy(hold.number)
     step("files_removed")
     _, opened = keys_refused(platform, [hold.key_id])

@@ -6,9 +6,10 @@ archive becomes (`restore_parts.py`), and trying it out (`drill.py`).
 The settings file is written last: without it nobody can open the home. A restore that fails removes what it made; one
 that was killed is begun anew by the next, which knows it by the file `.restoring`.
 
-What can't come back: PII (no backup holds it); a seller who left, for the keys of its parts were destroyed; whoever
-else was erased since, for the KEK folder tells of them and they are erased again before the end; data whose date of
-death has come, for its key is refused on its date and its file not even written.
+What can't come back: PII (no backup holds it, but for the vaults of legal holds in force); the vault of a hold that has
+ended, and a seller who left, for the keys of their parts were destroyed; whoever else was erased since, for the KEK
+folder tells of them and they are erased again before the end; data whose date of death has come, for its key is refused
+on its date and its file not even written.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ from amzigo_pipelines.resources.keys.keks import KekPurpose, KekStore
 from amzigo_pipelines.resources.keys.roles import acting_user
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.steps import OnStep, no_step
-from amzigo_pipelines.retention.backup_contents import CONTROL, LATE, Amount
+from amzigo_pipelines.retention.backup_contents import CONTROL, HOLD, LATE, Amount
+from amzigo_pipelines.retention.backup_holds import restore_hold, settle_holds
 from amzigo_pipelines.retention.restore_parts import restore_control, restore_late, restore_seller
 
 MARKER = ".restoring"
@@ -79,6 +81,9 @@ class RestoreReport:
             extracted from Amazon again.
         erased_again: rows of people erased since, taken out again.
         left_again: sellers erased since.
+        holds: by the owner of its part, how much came back into the vault of a legal hold.
+        dead_holds: owners of the parts of holds that have ended since.
+        holds_without_vault: ids of holds that go on, of whose vault the backup has nothing.
         totals: what the backup says it holds, as `backups.amounts_as_json`.
     """
 
@@ -91,6 +96,9 @@ class RestoreReport:
     open_pii_days: dict[str, tuple[date, date]] = field(default_factory=dict)
     erased_again: int = 0
     left_again: list[str] = field(default_factory=list)
+    holds: dict[str, Amount] = field(default_factory=dict)
+    dead_holds: list[str] = field(default_factory=list)
+    holds_without_vault: list[str] = field(default_factory=list)
     totals: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -225,10 +233,11 @@ def _bring_back(
     step: OnStep,
 ) -> Platform:
     platform: Platform | None = None
-    expires_on = date.fromisoformat(reader.header["expires_on"])
+    # A hold's part dies with the hold, all others with the backup. A key's file authenticates its date.
+    ends = {"": reader.header["expires_on"], **reader.header.get("holds", {})}
 
     def key_of(owner: str) -> bytes:
-        return keys.open(BackupPart(owner, expires_on, report.backup_id))
+        return keys.open(BackupPart(owner, date.fromisoformat(ends.get(owner, ends[""])), report.backup_id))
 
     for segment in reader.segments(key_of):
         if segment.kind == CONTROL:
@@ -253,7 +262,11 @@ def _bring_back(
         try:
             key = key_of(segment.owner)
         except BackupKeyDead:
-            report.dead_sellers.append(segment.owner)
+            (report.dead_holds if segment.kind == HOLD else report.dead_sellers).append(segment.owner)
+            continue
+        if segment.kind == HOLD:
+            report.holds[segment.owner] = restore_hold(platform, segment.owner, segment.records(key), reader.damaged)
+            step("hold")
             continue
         part = restore_seller(platform, segment.owner, segment.records(key), reader.damaged)
         report.sellers[segment.owner], report.expired[segment.owner] = part.restored, part.expired
@@ -263,6 +276,7 @@ def _bring_back(
     if platform is None:
         raise reader.damaged()
     report.totals = reader.totals
+    report.holds_without_vault = settle_holds(platform, set(report.holds), set(report.dead_holds))
     return platform
 
 

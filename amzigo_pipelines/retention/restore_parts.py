@@ -127,14 +127,14 @@ def restore_seller(
             to = part.restored if file.expires_on > now_on else part.expired
             to[file.dataset] = to.get(file.dataset, Amount()) + Amount(1, file.rows, file.bytes)
             if file.expires_on > now_on:
-                folders.add(_write_file(platform.home.lake_dir, file, body, damaged))
+                folders.add(write_file(platform.home.lake_dir, file.path, file.bytes, file.sha256, body, damaged))
                 files.append(file)
         else:
             raise damaged()
     for folder in folders:
         sync_folder(folder)
     with platform.control.transaction() as connection:
-        _revive(platform, connection, [key for key in keys.values() if key["expires_on"] > now_on])
+        revive_keys(platform, connection, [key for key in keys.values() if key["expires_on"] > now_on])
         if days:
             connection.execute(partitions.insert(), days)
         if files:
@@ -187,7 +187,7 @@ def _make_keks(platform: Platform, connection: Connection, highest: dict[str, in
         )
 
 
-def _revive(platform: Platform, connection: Connection, keys: list[dict[str, Any]]) -> None:
+def revive_keys(platform: Platform, connection: Connection, keys: list[dict[str, Any]]) -> None:
     """Wrap a backup's data keys under the new home's KEKs, with the dates of death that they always had."""
     ring = KekRing(platform.keks, platform.clock)
     for key in keys:
@@ -224,9 +224,16 @@ def _check_own(
         raise damaged()
 
 
-def _write_file(lake_dir: Path, file: LakeFile, body: Body, damaged: Callable[[], ArchiveDamaged]) -> Path:
-    path, digest, size = lake_dir / file.path, hashlib.sha256(), 0
-    make_folders(lake_dir, path.parent)
+def write_file(
+    root: Path, place: str, expected_bytes: int, sha256: str, body: Body, damaged: Callable[[], ArchiveDamaged]
+) -> Path:
+    """Write a body to its place below a folder, durable; gives the folder it lies in, which is to be synced.
+
+    Raises:
+        ArchiveDamaged: it isn't as long as, or not the bytes that, its row says.
+    """
+    path, digest, size = root / place, hashlib.sha256(), 0
+    make_folders(root, path.parent)
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as written:
         for chunk in body:
             digest.update(chunk)
@@ -234,7 +241,7 @@ def _write_file(lake_dir: Path, file: LakeFile, body: Body, damaged: Callable[[]
             written.write(chunk)
         written.flush()
         os.fsync(written.fileno())
-    if (size, digest.hexdigest()) != (file.bytes, file.sha256):
+    if (size, digest.hexdigest()) != (expected_bytes, sha256):
         raise damaged()
     return path.parent
 

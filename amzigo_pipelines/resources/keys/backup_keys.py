@@ -2,9 +2,10 @@
 
 Belongs here: making, opening and destroying them. Does not belong here: what they encrypt (`archive.py`).
 
-An owner is a seller, or the installation (for what belongs to no seller). So a part of a backup can die alone: with the
-seller who leaves, with an erasure, on its date. They lie beside the KEKs and not in the control database, because a
-restore must work when that is lost. A key that was destroyed leaves a mark: a lost key is an error, a dead one is not.
+An owner is a seller, a legal hold, or the installation (for what belongs to neither). So a part of a backup can die
+alone: with the seller who leaves, with the hold that ends, on its date. They lie beside the KEKs and not in the control
+database, because a restore must work when that is lost. A key that was destroyed leaves a mark: a lost key is an error,
+a dead one is not.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from amzigo_pipelines.resources.durability import sync_folder
 from amzigo_pipelines.resources.home import Home
 from amzigo_pipelines.resources.keys.files import KekError, KekMissing
 from amzigo_pipelines.resources.keys.keks import key_files
-from amzigo_pipelines.resources.keys.roles import Role, RoleRefused, role_of
+from amzigo_pipelines.resources.keys.roles import KekPurpose, Role, RoleRefused, check_may_open, role_of
 from amzigo_pipelines.resources.locks import exclusive
 
 INSTALLATION = "installation"
@@ -31,6 +32,11 @@ _NAME = re.compile(
     r"backup-(?P<owner>[A-Za-z0-9]{3,32})-(?P<expires_on>\d{4}-\d\d-\d\d)-(?P<backup>[0-9a-f]{8})\.(?P<kind>key|gone)"
 )
 _LOCK_WAIT_S = 30.0
+
+
+def hold_owner(number: int) -> str:
+    """The owner of a legal hold's part. No seller's id has small letters."""
+    return f"hold{number:06d}"
 
 
 class BackupKeyDead(AmzigoError):
@@ -42,7 +48,7 @@ class BackupPart:
     """What one key opens.
 
     Attributes:
-        owner: a seller's id, or `INSTALLATION`.
+        owner: a seller's id, `hold_owner` of a legal hold, or `INSTALLATION`.
         expires_on: date of death of the backup.
         backup_id: the backup's, hexadecimal.
     """
@@ -50,6 +56,11 @@ class BackupPart:
     owner: str
     expires_on: date
     backup_id: str
+
+    @property
+    def purpose(self) -> str:
+        """What protects the key's file: a vault's, what protects vaults, so that nobody else opens its copy."""
+        return KekPurpose.HOLD if self.owner.startswith("hold") else PURPOSE
 
     @property
     def label(self) -> str:
@@ -101,8 +112,8 @@ class BackupKeys:
             RoleRefused: the role may not.
             KekError: it can't be made.
         """
-        self._check_role()
-        return self._files.create(part.key_name, PURPOSE, part.label)
+        self._check_role(part)
+        return self._files.create(part.key_name, part.purpose, part.label)
 
     def open(self, part: BackupPart) -> bytes:
         """The key of a part.
@@ -113,13 +124,13 @@ class BackupKeys:
             KekMissing: it isn't there, and nobody destroyed it.
             KekError: it doesn't open.
         """
-        self._check_role()
+        self._check_role(part)
         if part.expires_on <= today(self._clock):
             raise BackupKeyDead(f"this backup is dead since {part.expires_on}: its date has come, its keys are gone")
         if (self.folder / part.mark_name).exists():
             raise BackupKeyDead(f"the key of this backup of {part.owner} was destroyed: what it held is gone for good")
         try:
-            return self._files.read(part.key_name, PURPOSE, part.label)
+            return self._files.read(part.key_name, part.purpose, part.label)
         except KekMissing:
             raise KekMissing(
                 f"the backup's key {self.folder / part.key_name} is missing, and it was not destroyed here: put it "
@@ -176,6 +187,8 @@ class BackupKeys:
         except OSError as error:
             raise KekError(f"{path} can't be written ({error.strerror}): free space, then run it again") from None
 
-    def _check_role(self) -> None:
+    def _check_role(self, part: BackupPart) -> None:
+        if part.purpose == KekPurpose.HOLD:
+            check_may_open(KekPurpose.HOLD, self._environment)
         if role_of(self._environment) is Role.ANALYST:
             raise RoleRefused("the role analyst may not open backups: ask somebody in the role engineer or privacy")
