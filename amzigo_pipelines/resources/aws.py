@@ -29,7 +29,15 @@ _DENIED = (
     "ExpiredToken",
     "IncompleteSignature",
 )
-_MISSING = ("ResourceNotFound", "NotFoundException", "QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue")
+_MISSING = (
+    "ResourceNotFound",
+    "NotFoundException",
+    "QueueDoesNotExist",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "404",
+)
 _BUSY = ("Throttl", "TooManyRequests", "InternalService", "InternalFailure", "ServiceUnavailable", "RequestLimit")
 
 

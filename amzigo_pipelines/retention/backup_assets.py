@@ -6,10 +6,9 @@ out (`drill.py`), when they run (`automation/backups.py`).
 
 # No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.
 
-from pathlib import Path
-
 import dagster as dg
 
+from amzigo_pipelines.resources.backup_places import backup_place
 from amzigo_pipelines.resources.failures import explained
 from amzigo_pipelines.resources.labels import PRIVACY_TEAM
 from amzigo_pipelines.retention.backups import BackupError, make_backup
@@ -29,9 +28,10 @@ def backup_assets() -> list[dg.AssetsDefinition]:
         kinds={"file"},
         tags={"retention": "backup"},
         description=(
-            "One encrypted file of the books and of every seller's business and pseudonymous data, into the folder of "
-            "[backup] in amzigo.toml. It holds no PII, no PII key and no key-encryption key, and dies on its own date: "
-            "its keys are destroyed then, or with the seller who leaves."
+            "One encrypted file of the books and of every seller's business and pseudonymous data, into the folder "
+            "or S3 prefix of [backup] in amzigo.toml. It holds no PII key and no key-encryption key, and PII only in "
+            "the vaults of legal holds, each in a part of its own. It dies on its own date: its keys are destroyed "
+            "then, a part's with the seller who leaves or the hold that ends."
         ),
     )
     def backup(context: dg.AssetExecutionContext) -> dg.MaterializeResult[None]:
@@ -40,15 +40,19 @@ def backup_assets() -> list[dg.AssetsDefinition]:
             settings = platform.home.backup
             if not settings.folder:
                 raise BackupError("no folder for backups is set: give one under [backup] in amzigo.toml")
-            report = make_backup(platform, Path(settings.folder), keep_days=settings.keep_days, actor=_ACTOR)
+            place = backup_place(platform.home, settings.folder)
+            report = make_backup(platform, place, keep_days=settings.keep_days, actor=_ACTOR)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": report.total.rows,
-                "file": report.path.name,
+                "file": report.place.rpartition("/")[2],
                 "bytes": report.bytes,
                 "files": report.total.files,
                 "sellers": len(report.sellers),
                 "sellers_left_out_frozen": ", ".join(report.frozen) or "none",
+                "vaults_of_holds": len(report.holds),
+                "vaults_left_out": ", ".join(report.holds_left_out) or "none",
+                "dead_backups_not_removed": ", ".join(report.not_removed) or "none",
                 "expires_on": report.expires_on.isoformat(),
             }
         )

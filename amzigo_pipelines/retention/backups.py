@@ -15,20 +15,19 @@ can unlink them.
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
 from amzigo_pipelines.clock import today
-from amzigo_pipelines.resources.archive import ArchiveDamaged, ArchiveReader
+from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.archive import ArchiveReader
+from amzigo_pipelines.resources.backup_places import BackupPlace
 from amzigo_pipelines.resources.control.schema import backups
 from amzigo_pipelines.resources.control.statements import next_number
-from amzigo_pipelines.resources.durability import sync_folder
 from amzigo_pipelines.resources.locks import exclusive
 from amzigo_pipelines.resources.steps import OnStep, no_step
 from amzigo_pipelines.retention.backup_contents import Amount, BackupContents, BackupError
@@ -36,7 +35,7 @@ from amzigo_pipelines.retention.backup_contents import Amount, BackupContents, B
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform
 
-__all__ = ["Amount", "BackupError", "BackupReport", "make_backup", "newest_backup", "read_header"]
+__all__ = ["Amount", "BackupError", "BackupReport", "make_backup", "newest_backup"]
 
 _SUFFIX = ".backup"
 
@@ -47,23 +46,25 @@ class BackupReport:
 
     Attributes:
         backup_id: hexadecimal.
-        path: the file.
+        place: where it is: a file's path, or an address in S3.
         expires_on: when its keys die.
         bytes: its size.
         sellers: by seller and dataset, how much.
         holds: by the owner of its part, how much is in the vault of each legal hold.
         frozen: sellers that were left out, because an incident froze their keys.
         holds_left_out: legal holds whose vault is not in it: an incident froze it, or the role may not open it.
+        not_removed: dead backups in the same place that could not be removed; without their keys they say nothing.
     """
 
     backup_id: str
-    path: Path
+    place: str
     expires_on: date
     bytes: int
     sellers: dict[str, dict[str, Amount]] = field(default_factory=dict)
     holds: dict[str, Amount] = field(default_factory=dict)
     frozen: tuple[str, ...] = ()
     holds_left_out: tuple[str, ...] = ()
+    not_removed: tuple[str, ...] = ()
 
     @property
     def total(self) -> Amount:
@@ -72,68 +73,53 @@ class BackupReport:
 
 
 def make_backup(
-    platform: Platform, folder: Path, *, keep_days: int, actor: str, on_step: OnStep | None = None
+    platform: Platform, place: BackupPlace, *, keep_days: int, actor: str, on_step: OnStep | None = None
 ) -> BackupReport:
-    """Make a backup. The file appears whole or not at all.
+    """Make a backup. It appears whole or not at all.
 
-    Dead backups' keys are destroyed first, and their files in the same folder removed.
+    Dead backups' keys are destroyed first, and their files in the same place removed.
 
     Args:
         platform: the installation.
-        folder: where to; on another disk than the home, best on another machine's.
+        place: where to, from `backup_place`.
         keep_days: its keys die after so many days.
         actor: who asked, for the audit trail.
         on_step: told the name of each step as it is done; tests end the process there.
 
     Raises:
-        BackupError: the folder can't be written, or a lake file is not what the books say.
+        BackupPlaceError, S3Error, AwsError: the place can't be written.
+        BackupError: a lake file is not what the books say.
         LockBusy: another backup is being made.
-        KekError, AwsError: a key can't be made or opened.
+        KekError: a key can't be made or opened.
     """
     step = on_step or no_step
-    folder = folder.absolute()
-    if not folder.is_dir():
-        raise BackupError(f"the folder {folder} is not there: make it, or mount it")
-    if folder.is_relative_to(platform.home.path):
-        raise BackupError(f"{folder} is inside the home, with which it would be lost: name a folder elsewhere")
+    place.check(platform.home)
     with exclusive(platform.home.lock_dir, "backup"):
         platform.lake.check_installation()
         platform.backup_keys.destroy_due()
-        _remove_dead(folder, today(platform.clock))
+        not_removed = _remove_dead(place, today(platform.clock))
         backup_id, now = uuid.uuid4().hex, platform.clock.now()
         expires_on = now.date() + timedelta(days=keep_days)
-        path = folder / f"amzigo-{now:%Y-%m-%dT%H%M%SZ}-{backup_id[:8]}{_SUFFIX}"
-        temporary = folder / f".tmp-{path.name}"
+        name = f"amzigo-{now:%Y-%m-%dT%H%M%SZ}-{backup_id[:8]}{_SUFFIX}"
         try:
-            platform.audit.record(actor, "make_backup", None, path.name, f"backup until {expires_on}")
-            with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            platform.audit.record(actor, "make_backup", None, name, f"backup until {expires_on}")
+            with place.write(name, step) as file:
                 maker = BackupContents(platform, file, backup_id, now, expires_on, step)
                 maker.write()
-                file.flush()
-                os.fsync(file.fileno())
-                size = os.fstat(file.fileno()).st_size
-            step("written")
-            temporary.replace(path)
-            sync_folder(folder)
-            step("renamed")
-        except BaseException as error:
-            temporary.unlink(missing_ok=True)
+                size = file.tell()
+        except BaseException:
             platform.backup_keys.destroy_backup(backup_id)
-            if isinstance(error, OSError):
-                raise BackupError(
-                    f"the backup could not be written to {folder} ({error.strerror}): free space or mend its "
-                    "permissions; nothing was left behind"
-                ) from None
             raise
         report = BackupReport(
             backup_id=backup_id,
-            path=path,
+            place=place.where(name),
             expires_on=expires_on,
             bytes=size,
             sellers=maker.sellers,
             holds=maker.holds,
             frozen=tuple(maker.frozen),
             holds_left_out=tuple(maker.holds_left_out),
+            not_removed=tuple(not_removed),
         )
         _record(platform, report, now, maker.totals)
         step("recorded")
@@ -151,28 +137,27 @@ def newest_backup(platform: Platform) -> sa.Row[Any] | None:
         ).first()
 
 
-def read_header(path: Path) -> dict[str, Any]:
-    """The facts at the beginning of a backup, unproven.
+def _remove_dead(place: BackupPlace, now_on: date) -> list[str]:
+    """Remove files of backups whose date has come; their keys are gone already. Others' files stay.
 
-    Raises:
-        ArchiveDamaged: it is no backup; `BackupError`: it can't be read.
+    Returns:
+        Those that could not be removed.
     """
-    try:
-        with path.open("rb") as file:
-            return ArchiveReader(file, str(path)).header
-    except OSError as error:
-        raise BackupError(f"{path} can't be read ({error.strerror}): name a backup that 'amzigo backup' made") from None
-
-
-def _remove_dead(folder: Path, now_on: date) -> None:
-    """Remove files of backups whose date has come; their keys are gone already. Others' files stay."""
-    for path in folder.glob(f"amzigo-*{_SUFFIX}"):
+    left = []
+    for name in place.names():
+        if not (name.startswith("amzigo-") and name.endswith(_SUFFIX)):
+            continue
         try:
-            is_dead = date.fromisoformat(read_header(path)["expires_on"]) <= now_on
-        except (ArchiveDamaged, BackupError, KeyError, ValueError):
+            with place.open(name) as file:
+                is_dead = date.fromisoformat(ArchiveReader(file, name).header["expires_on"]) <= now_on
+        except (AmzigoError, KeyError, ValueError):
             continue
         if is_dead:
-            path.unlink(missing_ok=True)
+            try:
+                place.remove(name)
+            except AmzigoError:
+                left.append(place.where(name))
+    return left
 
 
 def _record(platform: Platform, report: BackupReport, now: datetime, totals: dict[str, Any]) -> None:
@@ -184,7 +169,7 @@ def _record(platform: Platform, report: BackupReport, now: datetime, totals: dic
                 backup_id=report.backup_id,
                 created_at=now,
                 expires_on=report.expires_on,
-                path=str(report.path),
+                path=report.place,
                 bytes=report.bytes,
                 files=total.files,
                 rows=total.rows,

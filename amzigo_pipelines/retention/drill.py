@@ -114,7 +114,14 @@ def last_drill(platform: Platform) -> sa.Row[Any] | None:
 def _drill(platform: Platform, target: Path, newest: sa.Row[Any]) -> DrillReport:
     began = platform.clock.now()
     environment = {"AMZIGO_KEK": base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()}
-    report = restore(Path(newest.path), target, platform.clock, keys=platform.backup_keys, environment=environment)
+    report = restore(
+        newest.path,
+        target,
+        platform.clock,
+        keys=platform.backup_keys,
+        environment=environment,
+        settings=platform.home.backup,
+    )
     wrong = list(_compare(report, newest))
     restored = Platform(report.home, platform.clock, environment)
     restored.audit.verify()

@@ -27,6 +27,8 @@ from typing import Any
 from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.archive import ArchiveReader
+from amzigo_pipelines.resources.backup_places import open_backup
+from amzigo_pipelines.resources.backup_settings import BackupSettings
 from amzigo_pipelines.resources.durability import sync_folder
 from amzigo_pipelines.resources.home import Home, HomeError, KeyProvider, KeySettings, Kind, home_of
 from amzigo_pipelines.resources.keys.backup_keys import BackupKeyDead, BackupKeys, BackupPart
@@ -108,7 +110,7 @@ class RestoreReport:
 
 
 def restore(
-    archive: Path,
+    archive: str | Path,
     target: Path,
     clock: Clock,
     *,
@@ -116,12 +118,13 @@ def restore(
     certificates: Path | None = None,
     keys: BackupKeys | None = None,
     environment: Mapping[str, str] | None = None,
+    settings: BackupSettings | None = None,
     on_step: OnStep | None = None,
 ) -> RestoreReport:
     """Restore a backup into a new home.
 
     Args:
-        archive: the file.
+        archive: the file, or its address in S3.
         target: the new home's folder; it may hold the KEK folder `kek/`, else nothing.
         clock: what is dead by now.
         certificates: a folder of certificates newer than the backup, whose erasures are made true again, besides those
@@ -130,6 +133,7 @@ def restore(
         keys: where the backup's keys are; in the new home's KEK folder when None. Given by drills, whose home is
             isolated from the environment.
         environment: of an isolated home's keys.
+        settings: where S3 is, if the backup is there.
         on_step: told the name of each step as it is done; tests end the process there.
 
     Raises:
@@ -139,11 +143,8 @@ def restore(
     """
     step = on_step or no_step
     target = target.absolute()
-    try:
-        file = archive.open("rb")
-    except OSError as error:
-        raise RestoreRefused(f"{archive} can't be read ({error.strerror}): name a backup's file") from None
-    with file:
+    # There is no home yet that could say what kind it is.
+    with open_backup(Home(target, Kind.PRODUCTION, date(2000, 1, 1)), str(archive), settings) as file:
         reader = ArchiveReader(file, str(archive))
         header, home = reader.header, _home_for_keys(reader, target, isolate=keys is not None)
         created_at = datetime.fromisoformat(header["created_at"])
@@ -161,7 +162,7 @@ def restore(
             if not isinstance(platform.home, IsolatedHome):
                 _forget(platform, report, certificates)
                 step("forgotten")
-            _finish(platform, report, archive, take_over, step)
+            _finish(platform, report, str(archive).rpartition("/")[2], take_over, step)
         except BaseException as error:
             _clear(home)
             if isinstance(error, OSError):
@@ -293,7 +294,7 @@ def _forget(platform: Platform, report: RestoreReport, certificates: Path | None
     report.left_again = list(done.sellers)
 
 
-def _finish(platform: Platform, report: RestoreReport, archive: Path, take_over: bool, step: OnStep) -> None:
+def _finish(platform: Platform, report: RestoreReport, name: str, take_over: bool, step: OnStep) -> None:
     from amzigo_pipelines.retention.certificates import ensure_signing_key, write_missing_files
 
     home = platform.home
@@ -301,7 +302,7 @@ def _finish(platform: Platform, report: RestoreReport, archive: Path, take_over:
     ensure_signing_key(platform)
     write_missing_files(platform)
     dead = f"; dead: {', '.join(report.dead_sellers)}" if report.dead_sellers else ""
-    platform.audit.record(acting_user(), "restore_backup", None, archive.name, f"as of {report.created_at}{dead}")
+    platform.audit.record(acting_user(), "restore_backup", None, name, f"as of {report.created_at}{dead}")
     platform.audit.sign()
     # Now that all is there: what it takes to open the home.
     temporary = home.settings_file.with_name(home.settings_file.name + MARKER)

@@ -15,6 +15,7 @@ from backup_kit import NOW, open_platform, take_keys
 
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.backup_places import FolderPlace
 from amzigo_pipelines.retention.backups import make_backup
 from amzigo_pipelines.retention.restore import restore
 
@@ -53,7 +54,7 @@ def kill_backups(folder: Path) -> None:
 
         def run(place: Path = place, number: int = number) -> None:
             platform = open_platform(place / "home")
-            make_backup(platform, place / "backups", keep_days=35, actor="tester", on_step=KillAt(number))
+            make_backup(platform, FolderPlace(place / "backups"), keep_days=35, actor="tester", on_step=KillAt(number))
 
         if forked(run) == 0:
             return
@@ -76,7 +77,7 @@ def full(folder: Path) -> None:
     def back_up() -> None:
         platform = open_platform(folder / "home")
         resource.setrlimit(resource.RLIMIT_FSIZE, (400_000, 400_000))
-        _say("backup", lambda: make_backup(platform, folder / "backups", keep_days=35, actor="tester"))
+        _say("backup", lambda: make_backup(platform, FolderPlace(folder / "backups"), keep_days=35, actor="tester"))
 
     def bring_back() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))

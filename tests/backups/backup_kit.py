@@ -13,6 +13,7 @@ from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.resources.backup_places import FolderPlace
 from amzigo_pipelines.resources.home import Home, Kind, create_home, load_home
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.backups import BackupReport, make_backup
@@ -94,7 +95,7 @@ def tags_by_day(platform: Platform, seller_id: str) -> dict[date, set[str]]:
 
 def back_up(platform: Platform, folder: Path, keep_days: int = 35) -> BackupReport:
     folder.mkdir(exist_ok=True)
-    return make_backup(platform, folder, keep_days=keep_days, actor="tester")
+    return make_backup(platform, FolderPlace(folder), keep_days=keep_days, actor="tester")
 
 
 def take_keys(platform: Platform, to: Path) -> None:

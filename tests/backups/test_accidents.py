@@ -50,7 +50,7 @@ def test_a_killed_backup_leaves_the_old_backups_or_one_more(platform: Platform, 
 
 def test_a_killed_restore_opens_to_nobody_and_is_begun_anew(platform: Platform, tmp_path: Path) -> None:
     made = back_up(platform, tmp_path / "backups")
-    shutil.copy(made.path, tmp_path / "one.backup")
+    shutil.copy(Path(made.place), tmp_path / "one.backup")
     child("kill_restores", tmp_path)
     crashes = sorted(tmp_path.glob("crash-*"))
     assert len(crashes) == len(RESTORE_STEPS) + 1
@@ -59,7 +59,7 @@ def test_a_killed_restore_opens_to_nobody_and_is_begun_anew(platform: Platform, 
         if number < RESTORE_STEPS.index("opened"):
             with pytest.raises(HomeError, match="is no Amzigo home yet"):
                 load_home(target)
-            restore(made.path, target, CLOCK)
+            restore(Path(made.place), target, CLOCK)
         restored = open_platform(target)
         for seller in (SELLER, OTHER):
             assert content(restored, seller) == content(platform, seller)
@@ -85,12 +85,12 @@ def test_a_restore_begun_anew_never_takes_another_database_for_its_own(
     with monkeypatch.context() as unkilled, pytest.raises(Killed):
         # As a kill would have it: nothing gets to clear up.
         unkilled.setattr("amzigo_pipelines.retention.restore._clear", lambda home: None)
-        restore(made.path, tmp_path / "new", CLOCK, on_step=die)
+        restore(Path(made.place), tmp_path / "new", CLOCK, on_step=die)
     assert (tmp_path / "new" / ".restoring").exists() and (tmp_path / "first.db").exists()
     living = (platform.home.path / "control.db").read_bytes()
     monkeypatch.setenv("AMZIGO_DATABASE_URL", f"sqlite:///{platform.home.path / 'control.db'}")
     with pytest.raises(RestoreRefused, match="is in use already, and is not overwritten"):
-        restore(made.path, tmp_path / "new", CLOCK)
+        restore(Path(made.place), tmp_path / "new", CLOCK)
     assert (platform.home.path / "control.db").read_bytes() == living
 
 
@@ -98,13 +98,13 @@ def test_a_full_disk_is_one_sentence_and_leaves_nothing(platform: Platform, tmp_
     for day in DAYS:
         write_day(platform, SELLER, day, "large" * 20, each=4_000)
     made = back_up(platform, tmp_path / "ready")
-    shutil.copy(made.path, tmp_path / "one.backup")
+    shutil.copy(Path(made.place), tmp_path / "one.backup")
     assert made.bytes > 400_000
     take_keys(platform, tmp_path / "new" / "kek")
     (tmp_path / "backups").mkdir()
     before, keys = everything_in(tmp_path / "new"), everything_in(platform.home.kek_dir)
     said = {name: rest for name, *rest in map(json.loads, child("full", tmp_path).splitlines())}
-    assert said["backup"][0] == "BackupError" and "free space" in said["backup"][1]
+    assert said["backup"][0] == "BackupPlaceError" and "free space" in said["backup"][1]
     assert everything_in(tmp_path / "backups") == []
     # No key of the failed one is left; that its keys were destroyed is.
     left = [name for name in everything_in(platform.home.kek_dir) if not name.endswith(".gone")]

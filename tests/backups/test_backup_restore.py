@@ -29,6 +29,7 @@ from backup_kit import (
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.archive import ArchiveDamaged, ArchiveReader
+from amzigo_pipelines.resources.backup_places import BackupPlaceError, FolderPlace
 from amzigo_pipelines.resources.control.freezes import frozen_sellers
 from amzigo_pipelines.resources.control.schema import seller_freezes
 from amzigo_pipelines.resources.keys.backup_keys import BackupKeyDead
@@ -63,7 +64,7 @@ def test_a_restored_home_is_as_it_was_without_pii(platform: Platform, tmp_path: 
     shutil.move(home, tmp_path / "lost")
     lost = open_platform(tmp_path / "lost")
 
-    restored, report = restored_at(lost, made.path, tmp_path / "new")
+    restored, report = restored_at(lost, Path(made.place), tmp_path / "new")
     assert sorted(report.sellers) == [SELLER, OTHER] and not report.dead_sellers
     assert report.total == made.total and made.total.files == 2 * 3 * 3 and made.total.rows == 2 * 3 * 9
     assert {seller: content(restored, seller) for seller in (SELLER, OTHER)} == before
@@ -87,7 +88,7 @@ def test_a_restored_home_is_as_it_was_without_pii(platform: Platform, tmp_path: 
 def test_no_key_of_the_installation_and_no_person_is_in_the_file(platform: Platform, tmp_path: Path) -> None:
     """Decrypted record by record: no PII file, no KEK, no PII key; and nothing at all is legible from outside."""
     made = back_up(platform, tmp_path / "backups")
-    raw = made.path.read_bytes()
+    raw = Path(made.place).read_bytes()
     keks = [
         platform.keks.get(purpose, version)
         for purpose in ("pii", "pseudonym", "business", "mart", "secret", "hold")
@@ -98,7 +99,7 @@ def test_no_key_of_the_installation_and_no_person_is_in_the_file(platform: Platf
     for text in (MARK, "token-of", "order_id", SELLER.lower()):
         assert text.encode() not in raw
     plain, seen = bytearray(), set()
-    with made.path.open("rb") as file:
+    with Path(made.place).open("rb") as file:
         reader = ArchiveReader(file, "it")
         parts = {part.owner: part for part in platform.backup_keys.alive()}
         for segment in reader.segments(lambda owner: platform.backup_keys.open(parts[owner])):
@@ -119,7 +120,7 @@ def test_dates_of_death_count_when_it_is_restored(platform: Platform, tmp_path: 
     """Business data dies 548 days after its month: a backup made before does not bring it back after."""
     made = back_up(platform, tmp_path / "backups", keep_days=365)
     late = VirtualClock(NOW + timedelta(days=364))
-    young, report = restored_at(platform, made.path, tmp_path / "young", late)
+    young, report = restored_at(platform, Path(made.place), tmp_path / "young", late)
     # The pseudonyms' year is over: not even their files were written.
     expired = report.expired[SELLER]
     assert expired["orders"].files == 3 and report.sellers[SELLER]["orders"].files == 3
@@ -133,13 +134,13 @@ def test_a_backup_dies_on_its_date_and_its_file_goes(platform: Platform, tmp_pat
     keys = tmp_path / "kept-keys"
     take_keys(platform, keys)
     with pytest.raises(BackupKeyDead, match=f"dead since {TODAY + timedelta(days=7)}"):
-        restored_at(platform, made.path, tmp_path / "late", VirtualClock(NOW + timedelta(days=7)))
+        restored_at(platform, Path(made.place), tmp_path / "late", VirtualClock(NOW + timedelta(days=7)))
     assert everything_in(tmp_path / "late") == ["kek", *(f"kek/{file.name}" for file in sorted(keys.iterdir()))]
 
     assert isinstance(platform.clock, VirtualClock)
     platform.clock.set(NOW + timedelta(days=7))
     again = back_up(platform, tmp_path / "backups", keep_days=7)
-    assert everything_in(tmp_path / "backups") == [again.path.name]
+    assert everything_in(tmp_path / "backups") == [Path(again.place).name]
     assert {part.expires_on for part in platform.backup_keys.alive()} == {TODAY + timedelta(days=14)}
     newest = newest_backup(platform)
     assert newest is not None and newest.backup_id == again.backup_id
@@ -160,7 +161,7 @@ def test_the_daily_sweep_destroys_backup_keys_whose_date_has_come(platform: Plat
 def test_the_clock_may_not_be_set_back_to_revive_a_backup(platform: Platform, tmp_path: Path) -> None:
     made = back_up(platform, tmp_path / "backups")
     with pytest.raises(RestoreRefused, match=r"the clock says 2026-11-22 .* set the clock right"):
-        restored_at(platform, made.path, tmp_path / "new", VirtualClock(NOW - timedelta(days=1)))
+        restored_at(platform, Path(made.place), tmp_path / "new", VirtualClock(NOW - timedelta(days=1)))
 
 
 def test_a_seller_who_left_and_an_erasure_end_their_part_of_every_backup(platform: Platform, tmp_path: Path) -> None:
@@ -168,7 +169,7 @@ def test_a_seller_who_left_and_an_erasure_end_their_part_of_every_backup(platfor
     made = back_up(platform, tmp_path / "backups")
     assert platform.backup_keys.destroy_owner(SELLER) == 1
     assert platform.backup_keys.destroy_owner(SELLER) == 0
-    restored, report = restored_at(platform, made.path, tmp_path / "new")
+    restored, report = restored_at(platform, Path(made.place), tmp_path / "new")
     assert report.dead_sellers == [SELLER] and sorted(report.sellers) == [OTHER]
     assert all(not rows for rows in content(restored, SELLER).values())
     assert not [r for r in restored.keys.alive(SELLER) if r.key_class is not KeyClass.PSEUDONYMISER]
@@ -176,7 +177,7 @@ def test_a_seller_who_left_and_an_erasure_end_their_part_of_every_backup(platfor
     assert content(restored, OTHER) == content(platform, OTHER)
     # The next backup has the seller again, without what was erased.
     again = back_up(platform, tmp_path / "backups")
-    _, report = restored_at(platform, again.path, tmp_path / "newer")
+    _, report = restored_at(platform, Path(again.place), tmp_path / "newer")
     assert sorted(report.sellers) == [SELLER, OTHER]
 
 
@@ -186,7 +187,7 @@ def test_a_key_that_got_lost_is_an_error_and_not_a_death(platform: Platform, tmp
     (lost,) = (tmp_path / "new" / "kek").glob(f"backup-{SELLER}-*")
     lost.unlink()
     with pytest.raises(KekMissing, match=r"is missing, and it was not destroyed here: put it back"):
-        restore(made.path, tmp_path / "new", CLOCK)
+        restore(Path(made.place), tmp_path / "new", CLOCK)
     assert all(name.startswith("kek") for name in everything_in(tmp_path / "new"))
 
 
@@ -194,12 +195,12 @@ def test_an_existing_home_is_never_overwritten(platform: Platform, tmp_path: Pat
     made = back_up(platform, tmp_path / "backups")
     before = {name: (platform.home.path / name).stat().st_mtime_ns for name in everything_in(platform.home.path)}
     with pytest.raises(RestoreRefused, match="is an Amzigo home already, which is not overwritten"):
-        restore(made.path, platform.home.path, CLOCK)
+        restore(Path(made.place), platform.home.path, CLOCK)
     assert before == {name: (platform.home.path / name).stat().st_mtime_ns for name in before}
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "letter.txt").write_text("mine")
     with pytest.raises(RestoreRefused, match=r"is not empty \(it holds letter.txt\)"):
-        restore(made.path, tmp_path / "used", CLOCK)
+        restore(Path(made.place), tmp_path / "used", CLOCK)
     assert (tmp_path / "used" / "letter.txt").read_text() == "mine"
 
 
@@ -209,8 +210,8 @@ def test_keks_of_a_living_database_are_not_ended_unasked(
     made = back_up(platform, tmp_path / "backups")
     monkeypatch.setenv("AMZIGO_KEK_DIR", str(platform.home.kek_dir))
     with pytest.raises(RestoreRefused, match="holds the key-encryption keys of another control database"):
-        restore(made.path, tmp_path / "new", CLOCK)
-    restore(made.path, tmp_path / "new", CLOCK, take_over=True)
+        restore(Path(made.place), tmp_path / "new", CLOCK)
+    restore(Path(made.place), tmp_path / "new", CLOCK, take_over=True)
     restored = open_platform(tmp_path / "new")
     assert content(restored, SELLER)["orders/business"]
     # The lost database, should it turn up again, opens nothing.
@@ -227,8 +228,8 @@ def test_an_analyst_neither_makes_nor_restores_backups(
     with pytest.raises(RoleRefused, match="may not open backups"):
         back_up(open_platform(platform.home.path), tmp_path / "backups")
     with pytest.raises(RoleRefused):
-        restored_at(platform, made.path, tmp_path / "new")
-    assert everything_in(tmp_path / "backups") == [made.path.name]
+        restored_at(platform, Path(made.place), tmp_path / "new")
+    assert everything_in(tmp_path / "backups") == [Path(made.place).name]
 
 
 def test_a_frozen_seller_is_left_out_and_that_is_told(platform: Platform, tmp_path: Path) -> None:
@@ -240,9 +241,9 @@ def test_a_frozen_seller_is_left_out_and_that_is_told(platform: Platform, tmp_pa
 
 
 def test_a_folder_that_is_missing_or_inside_the_home_is_refused(platform: Platform, tmp_path: Path) -> None:
-    with pytest.raises(BackupError, match="is not there: make it, or mount it"):
-        make_backup(platform, tmp_path / "nowhere", keep_days=1, actor="tester")
-    with pytest.raises(BackupError, match="is inside the home, with which it would be lost"):
+    with pytest.raises(BackupPlaceError, match="is not there: make it, or mount it"):
+        make_backup(platform, FolderPlace(tmp_path / "nowhere"), keep_days=1, actor="tester")
+    with pytest.raises(BackupPlaceError, match="is inside the home, with which it would be lost"):
         back_up(platform, platform.home.path / "backups")
 
 
@@ -281,7 +282,7 @@ def test_a_backup_while_extraction_writes_holds_each_day_whole(platform: Platfor
         writer.join()
     assert rounds > 1
     for number, one in enumerate(made):
-        restored, report = restored_at(platform, one.path, tmp_path / f"new-{number}")
+        restored, report = restored_at(platform, Path(one.place), tmp_path / f"new-{number}")
         tags = tags_by_day(restored, SELLER)
         assert set(tags) == set(DAYS) and all(len(found) == 1 for found in tags.values())
         assert restored.lake.verify(restored.lake.files()) == {} and report.total == one.total
@@ -289,7 +290,7 @@ def test_a_backup_while_extraction_writes_holds_each_day_whole(platform: Platfor
 
 def test_any_flipped_bit_and_any_cut_is_noticed_and_nothing_is_left(platform: Platform, tmp_path: Path) -> None:
     made = back_up(platform, tmp_path / "backups")
-    whole = made.path.read_bytes()
+    whole = Path(made.place).read_bytes()
     target = tmp_path / "new"
     take_keys(platform, target / "kek")
     before = everything_in(target)
@@ -310,12 +311,12 @@ def test_any_flipped_bit_and_any_cut_is_noticed_and_nothing_is_left(platform: Pl
     bad.write_bytes(whole + b"x")
     with pytest.raises(ArchiveDamaged):
         restore(bad, target, CLOCK)
-    restore(made.path, target, CLOCK)
+    restore(Path(made.place), target, CLOCK)
 
 
 def test_a_whole_segment_left_out_or_twice_is_noticed(platform: Platform, tmp_path: Path) -> None:
     made = back_up(platform, tmp_path / "backups")
-    pieces = _segments(made.path.read_bytes())
+    pieces = _segments(Path(made.place).read_bytes())
     assert len(pieces) == 6  # header, control, two sellers, late, end
     target = tmp_path / "new"
     take_keys(platform, target / "kek")
@@ -333,15 +334,15 @@ def test_another_keys_content_is_one_sentence(platform: Platform, tmp_path: Path
     for file in (target / "kek").iterdir():
         file.write_text("A" * 43 + "=")
     with pytest.raises(ArchiveDamaged, match="it was changed after it was made, or its key is another backup's"):
-        restore(made.path, target, CLOCK)
+        restore(Path(made.place), target, CLOCK)
 
 
 def test_a_backup_of_another_installation_finds_no_key(platform: Platform, tmp_path: Path) -> None:
     made = back_up(platform, tmp_path / "backups")
     with pytest.raises(KekMissing, match="put it back"):
-        restore(made.path, tmp_path / "new", CLOCK)
+        restore(Path(made.place), tmp_path / "new", CLOCK)
     assert not (tmp_path / "new").exists()
-    with pytest.raises(RestoreRefused, match="can't be read"):
+    with pytest.raises(BackupPlaceError, match="can't be read"):
         restore(tmp_path / "nothing.backup", tmp_path / "new", CLOCK)
 
 

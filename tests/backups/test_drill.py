@@ -21,7 +21,7 @@ from amzigo_pipelines.retention.drill import DrillFailed, last_drill, run_drill
 
 @pytest.fixture
 def backed_up(platform: Platform, tmp_path: Path) -> Path:
-    return back_up(platform, tmp_path / "backups").path
+    return Path(back_up(platform, tmp_path / "backups").place)
 
 
 def test_a_drill_restores_opens_compares_and_removes(platform: Platform, backed_up: Path) -> None:

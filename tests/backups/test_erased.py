@@ -83,7 +83,7 @@ def test_a_buyer_erased_since_is_erased_again(with_buyers: Platform, tmp_path: P
     (entry,) = {row["request"] for row in read_erased(with_buyers.home.kek_dir)}
     assert entry == 1 and ANNA not in "".join(f.read_text() for f in with_buyers.home.kek_dir.glob("erased-*"))
 
-    restored, report = restored_from(with_buyers, made.path, tmp_path / "new")
+    restored, report = restored_from(with_buyers, Path(made.place), tmp_path / "new")
     assert report.erased_again > 0 and not report.dead_sellers
     after = pseudonyms(restored, SELLER)
     assert not after.get("O-anna") and after["O-boris"]
@@ -99,7 +99,7 @@ def test_a_seller_who_left_does_not_come_back(with_buyers: Platform, tmp_path: P
     made = back_up(with_buyers, tmp_path / "backups")
     carried_out(with_buyers, erasures.receive_seller(with_buyers, SELLER, actor="tester").request)
     assert {part.owner for part in with_buyers.backup_keys.alive()} == {"installation", OTHER}
-    restored, report = restored_from(with_buyers, made.path, tmp_path / "new")
+    restored, report = restored_from(with_buyers, Path(made.place), tmp_path / "new")
     assert report.dead_sellers == [SELLER] and report.left_again == [SELLER]
     assert [seller.seller_id for seller in restored.sellers.list()] == [OTHER]
     assert not list(restored.home.lake_dir.glob(f"*/seller={SELLER}"))
@@ -112,7 +112,7 @@ def test_certificates_tell_of_erasures_where_the_journal_does_not(with_buyers: P
     made = back_up(with_buyers, tmp_path / "backups")
     take_keys(with_buyers, tmp_path / "new" / "kek")  # from before the erasure
     carried_out(with_buyers, erasures.receive_order(with_buyers, SELLER, order_id="O-anna", actor="tester").request)
-    report = restore(made.path, tmp_path / "new", CLOCK, certificates=with_buyers.home.certificate_dir)
+    report = restore(Path(made.place), tmp_path / "new", CLOCK, certificates=with_buyers.home.certificate_dir)
     assert report.erased_again > 0
     assert not pseudonyms(open_platform(tmp_path / "new"), SELLER).get("O-anna")
 
@@ -121,7 +121,7 @@ def test_a_backup_made_after_the_erasure_keeps_the_tombstone(with_buyers: Platfo
     carried_out(with_buyers, erasures.receive_buyer(with_buyers, SELLER, email=ANNA, actor="tester").request)
     made = back_up(with_buyers, tmp_path / "backups")
     take_keys(with_buyers, tmp_path / "new" / "kek")
-    restore(made.path, tmp_path / "new", CLOCK)
+    restore(Path(made.place), tmp_path / "new", CLOCK)
     restored = open_platform(tmp_path / "new")
     sell(restored, SELLER)
     assert not pseudonyms(restored, SELLER).get("O-anna")
@@ -132,5 +132,5 @@ def test_a_damaged_journal_stops_the_restore(with_buyers: Platform, tmp_path: Pa
     take_keys(with_buyers, tmp_path / "new" / "kek")
     (tmp_path / "new" / "kek" / "erased-E1.json").write_text("[{")
     with pytest.raises(JournalError, match="it says who must not come back"):
-        restore(made.path, tmp_path / "new", CLOCK)
+        restore(Path(made.place), tmp_path / "new", CLOCK)
     assert not (tmp_path / "new" / "amzigo.toml").exists()

@@ -66,13 +66,13 @@ def test_a_vault_comes_back_whole_and_for_privacy_alone(
     made = back_up(platform, tmp_path / "backups")
     assert made.holds[OWNER].files == 9 and made.holds_left_out == ()
     # The file shows nobody, and the key of its part is neither in it nor in the database.
-    raw = made.path.read_bytes()
+    raw = Path(made.place).read_bytes()
     assert MARK.encode() not in raw and platform.keys.open(hold.key_id).secret not in raw
     monkeypatch.setenv("AMZIGO_ROLE", "engineer")
     with pytest.raises(RoleRefused, match="protected by hold keys"):
         open_platform(platform.home.path).backup_keys.open(BackupPart(OWNER, END, made.backup_id))
     monkeypatch.delenv("AMZIGO_ROLE")
-    new, report = restored(platform, made.path, tmp_path / "new")
+    new, report = restored(platform, Path(made.place), tmp_path / "new")
     assert report.holds == made.holds and report.holds_without_vault == []
     assert held(new) == before
     # It has the date that it always had, and goes on holding.
@@ -92,7 +92,7 @@ def test_the_end_of_a_hold_is_the_end_of_its_part_of_every_backup(
     assert len(stolen) == 1
     release(platform, hold.hold_id, reason="closed", actor="tester")
     assert not list(platform.home.kek_dir.glob("backup-hold*.key"))
-    new, report = restored(platform, made.path, tmp_path / "new")
+    new, report = restored(platform, Path(made.place), tmp_path / "new")
     assert (report.holds, report.dead_holds) == ({}, [OWNER])
     assert not list(new.home.vault_dir.rglob("*.parquet"))
     # The restored books still took it for being in force: it is over, and the next run certifies that.
@@ -113,7 +113,7 @@ def test_on_its_last_day_a_holds_part_is_dead_though_nothing_ran_and_the_backup_
     made = back_up(platform, tmp_path / "backups")
     assert made.expires_on > END
     over = VirtualClock(NOW + timedelta(days=20))
-    new, report = restored(platform, made.path, tmp_path / "new", over)
+    new, report = restored(platform, Path(made.place), tmp_path / "new", over)
     assert report.dead_holds == [OWNER] and not list(new.home.vault_dir.rglob("*.parquet"))
     (ended,) = end_holds(new, actor="tester")
     assert ended.rows == 0 and verify_chain(new)[-1].body["sellers"][0]["ended"] == "expired"
@@ -121,7 +121,7 @@ def test_on_its_last_day_a_holds_part_is_dead_though_nothing_ran_and_the_backup_
     later = open_platform(platform.home.path, over.now())
     (key_file,) = platform.home.kek_dir.glob("backup-hold*.key")
     key_file.rename(key_file.with_name(key_file.name.replace(str(END), str(END + timedelta(days=9)))))
-    raw = made.path.read_bytes().replace(str(END).encode(), str(END + timedelta(days=9)).encode(), 1)
+    raw = Path(made.place).read_bytes().replace(str(END).encode(), str(END + timedelta(days=9)).encode(), 1)
     (tmp_path / "forged.backup").write_bytes(raw)
     with pytest.raises(ArchiveDamaged):
         restored(later, tmp_path / "forged.backup", tmp_path / "forged", over)
@@ -135,7 +135,7 @@ def test_a_hold_of_which_the_backup_has_nothing_goes_on_and_that_is_told(
     made = back_up(open_platform(platform.home.path), tmp_path / "backups")
     monkeypatch.delenv("AMZIGO_ROLE")
     assert (made.holds, made.holds_left_out) == ({}, (hold.hold_id,))
-    new, report = restored(platform, made.path, tmp_path / "new")
+    new, report = restored(platform, Path(made.place), tmp_path / "new")
     assert report.holds_without_vault == [hold.hold_id]
     (again,) = holds.active(new)
     assert again.key_id != hold.key_id and held(new) == {}
@@ -171,6 +171,6 @@ def test_a_damaged_vault_is_not_backed_up_as_if_it_were_whole(platform: Platform
 def test_a_seller_who_left_takes_no_hold_along(platform: Platform, hold: Hold, tmp_path: Path) -> None:
     made = back_up(platform, tmp_path / "backups")
     platform.backup_keys.destroy_owner(SELLER)
-    new, report = restored(platform, made.path, tmp_path / "new")
+    new, report = restored(platform, Path(made.place), tmp_path / "new")
     assert (report.dead_sellers, sorted(report.sellers)) == ([SELLER], [OTHER])
     assert report.holds == made.holds and len(held(new)) == 9

@@ -23,6 +23,7 @@ from kms_server import KmsServer
 
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.resources.aws import AwsUnavailable
+from amzigo_pipelines.resources.backup_places import FolderPlace
 from amzigo_pipelines.resources.home import HomeError, load_home
 from amzigo_pipelines.resources.keys.keks import KekError, KekMissing, KekPurpose
 from amzigo_pipelines.resources.platform import Platform
@@ -194,7 +195,7 @@ def test_backup_keys_are_protected_by_kms_too(protected: Platform, kms: KmsServe
     """Also in a restore, which knows of KMS from the backup's header alone; denied there, nothing is left."""
     write_orders(protected, TODAY, [DIES])
     (tmp_path / "backups").mkdir()
-    made = make_backup(protected, tmp_path / "backups", keep_days=5, actor="tester")
+    made = make_backup(protected, FolderPlace(tmp_path / "backups"), keep_days=5, actor="tester")
     new = tmp_path / "new"
     (new / "kek").mkdir(parents=True)
     for file in protected.home.kek_dir.glob("backup-*.key"):
@@ -203,10 +204,10 @@ def test_backup_keys_are_protected_by_kms_too(protected: Platform, kms: KmsServe
     backup_key = next(key for key in kms.keys.values() if key.alias == "alias/amzigo-backup")
     backup_key.state = "Disabled"
     with pytest.raises(KekError, match="alias/amzigo-backup is disabled"):
-        restore(made.path, new, VirtualClock(NOW))
+        restore(Path(made.place), new, VirtualClock(NOW))
     assert sorted(path.name for path in new.iterdir()) == ["kek"]
     backup_key.state = "Enabled"
-    report = restore(made.path, new, VirtualClock(NOW))
+    report = restore(Path(made.place), new, VirtualClock(NOW))
     assert report.total == made.total and made.total.files
     restored = open_platform(new)
     assert order_ids(restored) == order_ids(protected) != []
