@@ -59,7 +59,7 @@ SELLER_STEPS = (
     "certified",
     "certificate_written",
 )
-HOLD_STEPS = ("ending", "key_destroyed", "kek_exchanged", "files_removed", "verified", "certified")
+HOLD_STEPS = ("ending", "key_destroyed", "kek_exchanged", "backups_ended", "files_removed", "verified", "certified")
 Kill = Callable[[Platform, str, str], str]
 
 

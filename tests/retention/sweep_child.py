@@ -21,7 +21,9 @@ from retention_kit import open_platform
 from amzigo_pipelines.resources.audit import trail  # noqa: F401
 from amzigo_pipelines.resources.lake import store  # noqa: F401
 from amzigo_pipelines.resources.lake.files import LakeFile
-from amzigo_pipelines.retention.sweep import sweep
+from amzigo_pipelines.retention.sweep import SweepBusy, sweep
+
+BUSY = 3
 
 
 def die() -> None:
@@ -49,12 +51,16 @@ def main() -> None:
         home, day, step = line.strip().split("|")
         pid = os.fork()
         if not pid:
+            code = 0
             try:
                 run(Path(home), date.fromisoformat(day), step)
+            except SweepBusy:
+                code = BUSY
             finally:
-                os._exit(0)
+                os._exit(code)
         _, status = os.waitpid(pid, 0)
-        print(os.WTERMSIG(status) if os.WIFSIGNALED(status) else "ended", flush=True)
+        end = "busy" if os.WEXITSTATUS(status) == BUSY else "ended"
+        print(os.WTERMSIG(status) if os.WIFSIGNALED(status) else end, flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -198,3 +199,37 @@ def test_a_disk_that_refuses_deletes(platform: Platform, monkeypatch: pytest.Mon
     monkeypatch.undo()
     assert sweep(platform, as_of=DEATH).files_removed == 2
     assert deadlines(platform, PII).is_kept
+
+
+def test_a_folder_in_a_files_place_can_not_be_unlinked_and_is_told(platform: Platform) -> None:
+    """Really refused by the disk, whoever runs this: a folder is not unlinked."""
+    write_day(platform, SELLER, DAY, [DEATH])
+    path = platform.home.lake_dir / on_disk(platform)[0]
+    path.unlink()
+    path.mkdir()
+    move(platform, DEATH)
+    with pytest.raises(VerificationFailed, match=f"{path.name} could not be unlinked"):
+        sweep(platform, as_of=DEATH)
+    assert summaries(platform) == [] and not deadlines(platform, PII).is_kept
+    path.rmdir()
+    assert sweep(platform, as_of=DEATH).files_removed == 2
+
+
+def test_a_file_that_is_locked_by_the_disk_itself(platform: Platform) -> None:
+    """The immutable flag, where whoever runs this may set it: not even root unlinks such a file."""
+    write_day(platform, SELLER, DAY, [DEATH])
+    key_id, path = the_key(platform), platform.home.lake_dir / on_disk(platform)[0]
+    lock = shutil.which("chattr")
+    if lock is None or subprocess.run([lock, "+i", path], capture_output=True, check=False).returncode:
+        pytest.skip("the immutable flag can't be set here; the other tests of this file refuse in other ways")
+    try:
+        move(platform, DEATH)
+        with pytest.raises(VerificationFailed, match="Operation not permitted"):
+            sweep(platform, as_of=DEATH)
+        assert len(on_disk(platform)) == 1 and summaries(platform) == []
+        with pytest.raises(KeyDead):
+            platform.keys.open(key_id)
+    finally:
+        subprocess.run([lock, "-i", path], check=True)
+    assert sweep(platform, as_of=DEATH).files_removed == 2
+    assert on_disk(platform) == [] and deadlines(platform, PII).is_kept

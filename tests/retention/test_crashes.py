@@ -108,6 +108,22 @@ def test_killed_then_run_again(platform: Platform, kill: Kill, step: str) -> Non
     assert sweep(platform, as_of=deaths[1]).certificate is None
 
 
+def test_two_processes_at_once_the_second_is_refused_and_changes_nothing(platform: Platform, kill: Kill) -> None:
+    write_day(platform, SELLER, DAY, [DEATH])
+    move(platform, DEATH)
+    answers = {}
+
+    def another(step: str) -> None:
+        if step in ("recorded", "keys_destroyed", "files_unlinked"):
+            answers[step] = kill(platform, DEATH, "never")
+
+    assert sweep(platform, as_of=DEATH, on_step=another).keys_destroyed == 1
+    assert answers == dict.fromkeys(("recorded", "keys_destroyed", "files_unlinked"), "busy")
+    assert len(verify_chain(platform)) == 1
+    assert kill(platform, DEATH, "never") == "ended"
+    assert len(verify_chain(platform)) == 1
+
+
 def test_an_interrupted_run_is_finished_with_what_came_due_since(platform: Platform, kill: Kill) -> None:
     deaths = days(DEATH, 3)
     write_day(platform, SELLER, DAY, deaths)
