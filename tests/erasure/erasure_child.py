@@ -18,10 +18,8 @@ import pyarrow.dataset  # noqa: F401
 from erasure_kit import DAY, no_publish, open_platform
 
 from amzigo_pipelines.resources.audit import trail  # noqa: F401
-from amzigo_pipelines.resources.lake.store import (
-    Lake,
-    vault,  # noqa: F401
-)
+from amzigo_pipelines.resources.lake import vault  # noqa: F401
+from amzigo_pipelines.resources.lake.store import Lake
 from amzigo_pipelines.resources.marts import warehouse  # noqa: F401
 from amzigo_pipelines.retention.erasing import erase
 from amzigo_pipelines.retention.hold_ending import end_holds
