@@ -20,7 +20,7 @@ from amzigo_pipelines.resources.lake.row_match import (
     buyer_key_of,
     plain_email,
 )
-from amzigo_pipelines.resources.lake.search import PERSONAL
+from amzigo_pipelines.resources.lake.search import EVERYTHING, PERSONAL
 from amzigo_pipelines.resources.lake.tombstones import Scope, ensure_hash_key, hasher
 
 if TYPE_CHECKING:
@@ -161,7 +161,9 @@ def found(
         is_buyer=is_buyer if subject.scope is Scope.BUYER else None,
         buyer_key=subject.buyer_key,
     )
-    hits = (search or platform.lake.search).hits(subject.seller_id, first, PERSONAL)
+    # A hold keeps business rows, too: those of an order that has nothing personal left are found by nothing else.
+    families = PERSONAL if search is None else EVERYTHING
+    hits = (search or platform.lake.search).hits(subject.seller_id, first, families)
     order_ids = frozenset(order_id for hit in hits for order_id in hit.order_ids)
     emails = frozenset(email for hit in hits for email in hit.emails) if subject.scope is Scope.BUYER else frozenset()
     # From here on by values and not by hashes: far faster, and by the order it reaches rows that name no buyer. The

@@ -175,6 +175,20 @@ def test_a_hold_placed_after_the_date_brings_nothing_back(platform: Platform) ->
     assert held(platform, hold)["names"] == set()
 
 
+def test_an_order_without_anything_personal_left_is_held_by_its_business_rows(platform: Platform) -> None:
+    request = erasures.receive_order(platform, SELLER, "111-A", actor="tester").request
+    erasures.approve(platform, request.request_id, "tester")
+    erase(platform, request.request_id, publish=no_publish, actor="tester")
+    hold = holds.add(platform, order_subject(platform, SELLER, "111-A"), TERMS, actor="tester")
+    everything = {"111-A"}
+    assert held(platform, hold) == {
+        "orders": everything,
+        "order_items": everything,
+        "fba_shipments": everything,
+        "names": set(),
+    }
+
+
 def test_holds_go_on_while_an_incident_freezes_the_seller(platform: Platform) -> None:
     hold = holds.add(platform, anna(platform), TERMS, actor="tester")
     write(platform, SECOND, [Sold("555-A", ANNA, DEATH)])

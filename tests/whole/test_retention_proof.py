@@ -7,9 +7,11 @@ below the home (lake, marts, spills, certificates, Dagster's storage and logs) a
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -24,12 +26,15 @@ from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.cli.runs import Runner
 from amzigo_pipelines.clock import VirtualClock
-from amzigo_pipelines.resources.home import Home, Kind
+from amzigo_pipelines.resources.backup_places import FolderPlace
+from amzigo_pipelines.resources.home import Home, Kind, load_home
 from amzigo_pipelines.resources.labels import EXTRACTION_JOB, PUBLISH_JOB, SELLER_TAG, lake_key
 from amzigo_pipelines.resources.lake.files import file_path
 from amzigo_pipelines.resources.marts.duckdb_session import open_session
 from amzigo_pipelines.resources.platform import Platform
+from amzigo_pipelines.retention.backups import make_backup
 from amzigo_pipelines.retention.certificates import verify_chain
+from amzigo_pipelines.retention.restore import restore
 from amzigo_pipelines.retention.sweep import sweep
 from amzigo_pipelines.simulator import truth
 from amzigo_pipelines.simulator.calls import SimulatorSettings
@@ -62,6 +67,10 @@ class Lived:
 
     def move(self, day: date) -> None:
         self.clock.set(datetime.combine(day, time(0, 30), UTC))
+
+    @property
+    def backups(self) -> Path:
+        return self.platform.home.path.parent / "backups"
 
     def people(self) -> list[str]:
         return truth.people(self.world, self.seller_id, self.clock.now())
@@ -179,6 +188,8 @@ def test_a_sweep_leaves_nothing_of_what_died_and_all_of_the_rest(lived: Lived) -
     assert dead and living, "canaries must be on both sides, or nothing is shown"
     before = lived.impersonal()
     assert before["orders"][0] > 100 and before["orders"][1]["item_amount"] > 0
+    lived.backups.mkdir()
+    make_backup(lived.platform, FolderPlace(lived.backups), keep_days=365, actor="test")
 
     facts = lived.sweep(RetentionClass.PII, sweep_day)
     assert facts["keys_destroyed"] > 0 and facts["files_removed"] > 0
@@ -199,6 +210,7 @@ def test_no_person_is_in_any_byte_or_log_line(lived: Lived) -> None:
     scan = ByteScan(strings)
     assert scan.files(lived.platform.home.path) == []
     assert scan.files_read > 30 and (lived.platform.home.path / "dagster").is_dir()
+    assert scan.files(lived.backups) == [] and list(lived.backups.iterdir())
     assert len(lived.log) > 50
     assert scan.data("\n".join(lived.log).encode()) == set()
     # It would have been found.
@@ -207,6 +219,30 @@ def test_no_person_is_in_any_byte_or_log_line(lived: Lived) -> None:
         assert scan.files(lived.platform.home.path)
     finally:
         (lived.platform.home.path / "leak").unlink()
+
+
+def test_a_backup_from_before_the_sweep_opens_and_shows_nobody(lived: Lived, tmp_path: Path) -> None:
+    """Restored with its keys, every family of every dataset decrypted: business is there, and no person."""
+    (archive,) = lived.backups.iterdir()
+    keks = tmp_path / "new" / "kek"
+    keks.mkdir(mode=0o700, parents=True)
+    for file in lived.platform.home.kek_dir.glob("backup-*.key"):
+        shutil.copy2(file, keks)
+    report = restore(archive, tmp_path / "new", lived.clock)
+    restored = Platform(load_home(tmp_path / "new"), lived.clock)
+    assert report.total.rows > 100 and restored.keys.due("pii", date.max) == []
+    connection, texts = open_session(None), []
+    for dataset in EXTRACTED:
+        table = restored.lake.relation(connection, dataset, lived.seller_id).to_arrow_table()
+        assert (
+            table.num_rows
+            == lived.platform.lake.relation(connection, dataset, lived.seller_id).to_arrow_table().num_rows
+        )
+        texts.append(repr(table.to_pydict()))
+        assert restored.lake.read_pii(dataset, lived.seller_id, purpose="test", actor="test").num_rows == 0
+    strings = {*lived.people(), *(string for strings in lived.canaries().values() for string in strings)}
+    assert not [string for string in strings if any(string in text for text in texts)]
+    assert ByteScan(strings).files(tmp_path / "new") == []
 
 
 def test_pseudonyms_leave_lake_and_marts_and_no_sum_changes(lived: Lived) -> None:
