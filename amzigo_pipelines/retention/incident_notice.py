@@ -6,6 +6,7 @@ person does that. Neither a buyer's data nor a seller's name is in a notice: cou
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 
 from amzigo_pipelines.catalog.registry import DATASETS
-from amzigo_pipelines.resources.control.schema import lake_files
+from amzigo_pipelines.resources.control.schema import holds, lake_files, vault_files
 from amzigo_pipelines.retention.incidents import NOTICE_WITHIN, Incident
 
 if TYPE_CHECKING:
@@ -48,10 +49,11 @@ class Affected:
 
 
 def affected_data(platform: Platform, incident: Incident) -> list[Affected]:
-    """What the lake held of the incident's sellers at any moment of the exposure.
+    """What the lake and the vaults of legal holds held of the incident's sellers at any moment of the exposure.
 
     A file counts if it was written before the exposure ended and not destroyed before it began. Files that a newer
-    extraction replaced and that are unlinked are not in the books any more; their partition is.
+    extraction replaced and that are unlinked are not in the books any more; their partition is. Of a vault nothing is
+    in the books any more once its hold has ended.
     """
     f = lake_files.c
     until = incident.exposed_until or platform.clock.now()
@@ -80,6 +82,26 @@ def affected_data(platform: Platform, incident: Incident) -> list[Affected]:
     return [
         Affected(seller, dataset, family, int(days), first, last, int(held), int(destroyed))
         for seller, dataset, family, days, first, last, held, destroyed in rows
+    ] + _in_vaults(platform, incident.seller_ids, until)
+
+
+def _in_vaults(platform: Platform, seller_ids: Collection[str], until: datetime) -> list[Affected]:
+    """Copies under legal holds: they may be of data that the lake has no more."""
+    query = (
+        sa.select(holds.c.seller_id, vault_files.c.source, vault_files.c.rows)
+        .join(holds, holds.c.number == vault_files.c.hold)
+        .where(holds.c.seller_id.in_(seller_ids), vault_files.c.copied_at <= until)
+    )
+    found: dict[tuple[str, str, str], tuple[set[date], int]] = {}
+    with platform.control.read() as connection:
+        for seller_id, source, rows in connection.execute(query):
+            dataset, _, day, name = source.split("/")
+            days, sum_ = found.get((seller_id, dataset, name.partition("-")[0]), (set(), 0))
+            days.add(date.fromisoformat(day.removeprefix("day=")))
+            found[seller_id, dataset, name.partition("-")[0]] = (days, sum_ + rows)
+    return [
+        Affected(seller_id, f"{dataset} under legal holds", family, len(days), min(days), max(days), rows, 0)
+        for (seller_id, dataset, family), (days, rows) in sorted(found.items())
     ]
 
 
@@ -125,7 +147,8 @@ def _line(one: Affected) -> str:
     operation = f", from {source.report_type or source.operation}" if source else ""
     destroyed = f"; {one.rows_destroyed:,} of them destroyed since" if one.rows_destroyed else ""
     return (
-        f"  {one.seller_id} {one.dataset} ({one.retention_class}): {one.rows:,} rows of {one.partitions:,} days, "
+        f"  {one.seller_id} {one.dataset} ({one.retention_class}): {one.rows:,} rows of {one.partitions:,} "
+        f"{'day' if one.partitions == 1 else 'days'}, "
         f"{one.first_day} to {one.last_day}{operation}{destroyed}"
     )
 

@@ -28,8 +28,10 @@ from amzigo_pipelines.clock import SystemClock, VirtualClock
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.control.freezes import SellerFrozen
 from amzigo_pipelines.resources.keys.store import KeyDead
+from amzigo_pipelines.resources.lake.tombstones import ensure_hash_key
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.resources.sellers import UnknownSeller
+from amzigo_pipelines.retention import holds
 from amzigo_pipelines.retention.incident_notice import affected_data, draft_notice
 from amzigo_pipelines.retention.incidents import (
     Incident,
@@ -42,6 +44,7 @@ from amzigo_pipelines.retention.incidents import (
     note_sent,
     open_incident,
 )
+from amzigo_pipelines.retention.subjects import seller_subject
 from amzigo_pipelines.retention.sweep import sweep
 from amzigo_pipelines.simulator.calls import SimulatorSettings
 from amzigo_pipelines.simulator.server import SimulatorServer
@@ -215,12 +218,26 @@ def test_the_notice_counts_what_was_in_danger_and_names_nobody(platform: Platfor
         "Detected:   2026-11-23 12:00 UTC",
         "Notice due: 2026-11-24 12:00 UTC (24 hours after detection)",
         "Exposure:   2026-11-22 12:00 UTC to not yet",
-        "A1SELLER orders (pii): 6 rows of 1 days, 2026-11-21 to 2026-11-21, from searchOrders; 3 of them destroyed",
+        "A1SELLER orders (pii): 6 rows of 1 day, 2026-11-21 to 2026-11-21, from searchOrders; 3 of them destroyed",
         "Personally identifiable information of buyers among it: yes",
         "Root cause: under investigation",
     ):
         assert words in notice
     assert MARK not in notice and "Shop" not in notice and "token-of" not in notice and OTHER not in notice
+
+
+def test_copies_under_legal_holds_are_in_danger_too(platform: Platform) -> None:
+    """Also those of data that the lake has no more."""
+    ensure_hash_key(platform.control, platform.keys, platform.home.lock_dir)
+    terms = holds.HoldTerms("case 7", "a court", TODAY + timedelta(days=90))
+    holds.add(platform, seller_subject(platform, SELLER), terms, actor="tester")
+    at(platform, NOW + timedelta(days=12))
+    sweep(platform, as_of=TODAY + timedelta(days=12), confirmed=[SELLER, OTHER])
+    at(platform, NOW + timedelta(days=15))
+    incident = opened(platform, SELLER, detected_at=NOW + timedelta(days=15), exposed_from=NOW + timedelta(days=14))
+    found = {(one.dataset, one.retention_class): one.rows for one in affected_data(platform, incident)}
+    assert ("orders", "pii") not in found and found["orders under legal holds", "pii"] == 6
+    assert "under legal holds (pii): 6 rows" in draft_notice(platform, incident, affected_data(platform, incident))
 
 
 def test_what_was_not_there_during_the_exposure_is_not_counted(platform: Platform) -> None:
