@@ -10,6 +10,7 @@ from erasure_kit import (
     ANNA,
     BORIS,
     DAY,
+    ITEMS,
     ORDERS,
     OTHER,
     SELLER,
@@ -187,6 +188,25 @@ def test_an_order_without_anything_personal_left_is_held_by_its_business_rows(pl
         "fba_shipments": everything,
         "names": set(),
     }
+
+
+def test_rows_that_become_known_later_are_copied_from_a_file_that_was_copied_before(platform: Platform) -> None:
+    """Items are there a day before Amazon tells who bought: the file's copy then grows."""
+    day = DAY - timedelta(days=4)
+    rows = [{"mark": "x", "order_id": order_id, "order_item_id": "1"} for order_id in ("888-A", "999-A")]
+    buyers = [{"mark": "anna", "order_id": row["order_id"], "buyer_email": ANNA} for row in rows]
+    with platform.lake.writer(SELLER, day, [ITEMS], {"operation": "test"}) as writer:
+        writer.append(ITEMS, table(ITEMS, rows), pa.array([DEATH, DEATH], pa.date32()))
+    for known, at in ((buyers[:1], day), (buyers, DAY)):
+        with platform.lake.writer(SELLER, at, [ORDERS], {"operation": "test"}) as writer:
+            writer.append(ORDERS, table(ORDERS, known), pa.array([DEATH] * len(known), pa.date32()))
+        if at == day:
+            hold = holds.add(platform, anna(platform), TERMS, actor="tester")
+            assert held(platform, hold)["order_items"] == {"111-A", "333-A", "888-A"}
+    move(platform, DEATH)
+    sweep(platform, as_of=DEATH)
+    assert held(platform, hold)["order_items"] == {"111-A", "333-A", "888-A", "999-A"}
+    assert holds.secure(platform) == 0
 
 
 def test_holds_go_on_while_an_incident_freezes_the_seller(platform: Platform) -> None:

@@ -26,6 +26,7 @@ from amzigo_pipelines.clock import Clock
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.control.schema import vault_files
+from amzigo_pipelines.resources.control.statements import put_row
 from amzigo_pipelines.resources.durability import sync_folder
 from amzigo_pipelines.resources.home import Home
 from amzigo_pipelines.resources.keys.store import DataKey, KeyStore
@@ -99,7 +100,7 @@ class Vault:
         match: RowMatch,
         search: LakeSearch,
     ) -> VaultFile:
-        """Copy the rows of a lake file that match; durable and in the books when this returns.
+        """Copy the rows of a lake file that match, in the place of an earlier copy; durable and in the books then.
 
         Args:
             hold: its number.
@@ -122,16 +123,23 @@ class Vault:
                 for table, mask in search.rows(source, source_key, match):
                     sink.append(table.select(schema.names).filter(mask))
                 size, digest = sink.finish()
-                sink.path.replace(self._dir / place)
-                sync_folder((self._dir / place).parent)
+                copied = VaultFile(hold, source.path, sink.rows, size, digest)
+                values = {name: value for name, value in vars(copied).items() if name not in ("hold", "source")}
+                with self._control.transaction() as connection:
+                    put_row(
+                        connection,
+                        vault_files,
+                        {"hold": hold, "source": source.path},
+                        {**values, "copied_at": self._clock.now()},
+                    )
+                    # In the place of an earlier copy, which had fewer rows; just before the books say so.
+                    sink.path.replace(self._dir / place)
+                    sync_folder((self._dir / place).parent)
             finally:
                 sink.abandon()
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else type(error).__name__
             raise VaultError(f"{self._dir} can't be written ({reason}): free space or mend its permissions") from None
-        copied = VaultFile(hold, source.path, sink.rows, size, digest)
-        with self._control.transaction() as connection:
-            connection.execute(vault_files.insert().values(**vars(copied), copied_at=self._clock.now()))
         return copied
 
     def read(self, hold: int, key_id: str) -> Iterator[tuple[str, pa.Table]]:
