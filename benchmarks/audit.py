@@ -36,10 +36,11 @@ _BATCH = 20_000
 
 @dataclass(frozen=True)
 class Verification:
-    """Seconds and bytes of checking a trail."""
+    """Seconds (by the clock and of CPU) and bytes of checking a trail."""
 
     entries: int
     seconds: float
+    cpu_s: float
     peak_bytes: int
 
 
@@ -94,10 +95,10 @@ def verification(entries: int) -> Verification:
         # Linux: from here on the highest resident memory counts anew.
         Path("/proc/self/clear_refs").write_text("5")
         before = _peak_rss()
-        started = time.perf_counter()
+        started, started_cpu = time.perf_counter(), time.process_time()
         found = platform.audit.verify()
-        seconds = time.perf_counter() - started
-        return Verification(found, seconds, _peak_rss() - before)
+        seconds, cpu_s = time.perf_counter() - started, time.process_time() - started_cpu
+        return Verification(found, seconds, cpu_s, _peak_rss() - before)
 
 
 def _peak_rss() -> int:
@@ -178,7 +179,7 @@ def main(arguments: list[str] | None = None) -> None:
     checked = verification(options.entries)
     print(
         f"checking {checked.entries:>9,} entries  {checked.seconds:5.1f} s   promised: a million in under 10 s "
-        f"(memory: {checked.peak_bytes / 2**20:+.0f} MB)"
+        f"({checked.cpu_s:.1f} s CPU; memory: {checked.peak_bytes / 2**20:+.0f} MB)"
     )
 
 
