@@ -38,6 +38,7 @@ from amzigo_pipelines.cli import (
     sellers,
     services,
     status,
+    upgrade,
 )
 from amzigo_pipelines.cli.login import LoggedCommands
 from amzigo_pipelines.cli.output import complain
@@ -59,6 +60,7 @@ app = typer.Typer(
 )
 app.command()(installation.init)
 app.command()(installation.doctor)
+app.command()(upgrade.upgrade)
 app.command()(services.demo)
 app.command()(services.dev)
 app.command()(services.simulator)

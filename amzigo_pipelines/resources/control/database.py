@@ -20,14 +20,21 @@ from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.engine import Connection, Engine, make_url
+from sqlalchemy.engine import URL, Connection, Engine, make_url
 
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.control import schema
+from amzigo_pipelines.resources.spapi.addresses import is_loopback
 
 BUSY_TIMEOUT_MS = 30_000
 # Any fixed number: PostgreSQL's advisory lock that stands for SQLite's single writer.
 _WRITER_LOCK = 0x616D7A69
+# The revision of the tables of this release: the newest of `migrations/versions/`.
+REVISION = "0001"
+# Not Alembic's own name for it: Dagster's tables may be in the same database.
+REVISION_TABLE = "amzigo_revision"
+_REVISIONS = sa.table(REVISION_TABLE, sa.column("version_num", sa.String(32)))
+_TLS_MODES = ("require", "verify-ca", "verify-full")
 
 
 class ControlError(AmzigoError):
@@ -40,6 +47,10 @@ class ControlBusy(ControlError):
     is_retryable = True
 
 
+class OtherRelease(ControlError):
+    """The control database's tables are those of another release."""
+
+
 class ControlDatabase:
     """A connection factory for the control database.
 
@@ -47,12 +58,16 @@ class ControlDatabase:
     nothing survives a fork, and a database file that was moved away is noticed at once.
 
     Args:
-        url: SQLAlchemy address; `sqlite:///<file>` or `postgresql+psycopg2://...`.
+        url: SQLAlchemy address; `sqlite:///<file>` or `postgresql://...`.
+
+    Raises:
+        ControlError: the address names no such database, or would send keys over a network in the clear.
     """
 
     def __init__(self, url: str) -> None:
-        self._url = make_url(url)
+        self._url = checked_address(url)
         self._is_sqlite = self._url.get_backend_name() == "sqlite"
+        self._is_of_this_release = False
         # Parameters are hidden: an exception's text goes into logs, and a statement binds wrapped keys.
         if not self._is_sqlite:
             self.engine: Engine = sa.create_engine(self._url, hide_parameters=True, pool_pre_ping=True)
@@ -82,8 +97,14 @@ class ControlDatabase:
                 raise ControlError(
                     f"the control database {self._file} can't be made ({error.strerror}): mend the folder's permissions"
                 ) from None
-        with self.transaction() as connection:
+        with self.transaction(of_any_release=True) as connection:
             schema.metadata.create_all(connection)
+            # What the migrations make of nothing, without loading them: a test compares the two.
+            connection.execute(
+                sa.text(f"CREATE TABLE IF NOT EXISTS {REVISION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)")
+            )
+            if connection.execute(sa.select(_REVISIONS)).first() is None:
+                connection.execute(_REVISIONS.insert().values(version_num=REVISION))
             if connection.execute(sa.select(schema.installation.c.installation_id)).first() is None:
                 connection.execute(
                     schema.installation.insert().values(
@@ -103,7 +124,7 @@ class ControlDatabase:
         with self._clear_errors():
             if not sa.inspect(self.engine).has_table(schema.installation.name):
                 return False
-        with self.read() as connection:
+        with self.read(of_any_release=True) as connection:
             return connection.execute(sa.select(schema.installation.c.installation_id)).first() is not None
 
     def discard(self) -> None:
@@ -111,6 +132,8 @@ class ControlDatabase:
         if not self._is_sqlite:
             with self._clear_errors():
                 schema.metadata.drop_all(self.engine)
+                with self.engine.begin() as connection:
+                    connection.execute(sa.text(f"DROP TABLE IF EXISTS {REVISION_TABLE}"))
             return
         for suffix in ("", "-journal", "-wal", "-shm"):
             self._file.with_name(self._file.name + suffix).unlink(missing_ok=True)
@@ -121,10 +144,14 @@ class ControlDatabase:
             return str(connection.execute(sa.select(schema.installation.c.installation_id)).scalar_one())
 
     @contextmanager
-    def transaction(self) -> Iterator[Connection]:
+    def transaction(self, *, of_any_release: bool = False) -> Iterator[Connection]:
         """One write transaction: commits on a clean exit, else rolls back. Writers take turns, readers don't wait.
 
+        Args:
+            of_any_release: do not look whether the tables are this release's: for making and upgrading them.
+
         Raises:
+            OtherRelease: the tables are not this release's.
             ControlError: the database refused, with the reason.
         """
         with self._clear_errors(), self.engine.connect() as connection:
@@ -132,17 +159,37 @@ class ControlDatabase:
             with connection.begin():
                 if not self._is_sqlite:
                     connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_WRITER_LOCK)))
+                if not of_any_release:
+                    self._check_release(connection)
                 yield connection
 
     @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self, *, of_any_release: bool = False) -> Iterator[Connection]:
         """A connection for reading one consistent state. Leave it soon: a writer waits for its end before committing.
 
+        Args:
+            of_any_release: as for `transaction`.
+
         Raises:
+            OtherRelease: the tables are not this release's.
             ControlError: the database refused, with the reason.
         """
         with self._clear_errors(), self.engine.connect() as connection, connection.begin():
+            if not of_any_release:
+                self._check_release(connection)
             yield connection
+
+    def _check_release(self, connection: Connection) -> None:
+        """Once for each of these objects: a process does not outlive an upgrade, see docs/operations."""
+        if self._is_of_this_release:
+            return
+        revision = connection.execute(sa.select(_REVISIONS)).scalar()
+        if revision != REVISION:
+            raise OtherRelease(
+                f"the control database {self.place} is of another release (revision {revision}, this one's is "
+                f"{REVISION}): stop all processes and run 'amzigo upgrade'"
+            )
+        self._is_of_this_release = True
 
     def _connect_sqlite(self) -> sqlite3.Connection:
         # mode=rw: a missing database is an error, not a new empty one in which no key and no seller exists.
@@ -201,6 +248,35 @@ class ControlDatabase:
         return ControlError(
             f"the control database {place} refused ({reason}): check that it can be reached and written"
         )
+
+
+def checked_address(url: str) -> URL:
+    """A database's address, if what we know may travel to it.
+
+    Raises:
+        ControlError: neither SQLite nor PostgreSQL, or a PostgreSQL server on another machine without TLS.
+    """
+    try:
+        parsed = make_url(url)
+    except sa.exc.ArgumentError:
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise ControlError(
+            "the database's address is none: write it as postgresql://user:password@host/name (AMZIGO_DATABASE_URL, or "
+            "dagster.yaml)"
+        )
+    if parsed.get_backend_name() == "sqlite":
+        return parsed
+    # The bare scheme means another driver to SQLAlchemy than to Dagster, and only this one is installed.
+    parsed = parsed.set(drivername="postgresql+psycopg2")
+    hosts = [parsed.host, parsed.query.get("host"), parsed.query.get("hostaddr")]
+    is_here = all(host is None or str(host).startswith("/") or is_loopback(str(host)) for host in hosts)
+    if not is_here and parsed.query.get("sslmode") not in _TLS_MODES:
+        raise ControlError(
+            "the database is on another machine, and its address asks for no TLS: add ?sslmode=verify-full (and "
+            "sslrootcert=...) to AMZIGO_DATABASE_URL or dagster.yaml"
+        )
+    return parsed
 
 
 def _begin_sqlite(connection: Connection) -> None:
