@@ -227,6 +227,25 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("purpose", "version"),
     )
     op.create_table(
+        "kept_answers",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("seller_id", sa.String(length=32), nullable=False),
+        sa.Column("dataset", sa.String(length=64), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("kept_at", Instant(), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("sealed", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_index("kept_answers_partition", "kept_answers", ["seller_id", "dataset", "day"], unique=False)
+    op.create_table(
+        "known_refusals",
+        sa.Column("seller_id", sa.String(length=32), nullable=False),
+        sa.Column("dataset", sa.String(length=64), nullable=False),
+        sa.Column("since", Instant(), nullable=False),
+        sa.PrimaryKeyConstraint("seller_id", "dataset"),
+    )
+    op.create_table(
         "mart_quality_results",
         sa.Column("seller_id", sa.String(length=32), nullable=False),
         sa.Column("mart", sa.String(length=64), nullable=False),
@@ -489,6 +508,9 @@ def downgrade() -> None:
     op.drop_table("quality_results")
     op.drop_table("partitions")
     op.drop_table("mart_quality_results")
+    op.drop_table("known_refusals")
+    op.drop_index("kept_answers_partition", table_name="kept_answers")
+    op.drop_table("kept_answers")
     op.drop_table("kek_versions")
     op.drop_table("installation")
     op.drop_table("incidents")
