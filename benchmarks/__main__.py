@@ -11,7 +11,7 @@ import subprocess
 import sys
 import time
 
-from benchmarks import audit, commands, erasure, lake, marts, orders, retention
+from benchmarks import audit, commands, erasure, lake, marts, orders, quality, retention
 
 
 def main() -> None:
@@ -34,6 +34,8 @@ def main() -> None:
     marts.main([])
     print("\nThe audit trail\n")
     audit.main([])
+    print("\nWhat checks add to a partition\n")
+    quality.main([])
     print("\nWhat destroying costs\n")
     retention.main([])
 

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from amzigo_pipelines.cli.options import AsJson
+from amzigo_pipelines.cli import quarantine
+from amzigo_pipelines.cli.options import AsJson, Seller
 from amzigo_pipelines.cli.output import print_records, say
 
 app = typer.Typer(help="Checks of lake and marts: results, and running them.", no_args_is_help=True)
+
+app.add_typer(quarantine.app, name="quarantine")
 
 OneSeller = Annotated[str | None, typer.Option("--seller", "-s", help="One seller. Default: all.")]
 
@@ -48,6 +52,31 @@ def status(seller: OneSeller = None, as_json: AsJson = False) -> None:
     Example: amzigo quality status
     """
     _show(seller, as_json=as_json)
+
+
+@app.command()
+def report(
+    seller: Seller,
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")],
+) -> None:
+    """Write a seller's quality page as one HTML file.
+
+    Which days are there, what is broken now, the history of checks, what was looked at when: counts alone, on a page
+    that loads nothing from anywhere.
+
+    Example: amzigo quality report --seller ASYNTHETICEUROPE -o quality.html
+    """
+    from amzigo_pipelines.assets.report.quality import make_quality_page
+    from amzigo_pipelines.cli.rows import ExportRefused
+    from amzigo_pipelines.resources.platform import open_platform
+
+    platform = open_platform()
+    page = make_quality_page(platform, platform.sellers.get(seller).seller_id)
+    try:
+        output.write_text(page, "utf-8")
+    except OSError as error:
+        raise ExportRefused(f"{output} can't be written ({error.strerror}): free space or write it elsewhere") from None
+    say(f"{output}: open it in a browser")
 
 
 def _show(seller: str | None, *, as_json: bool) -> None:

@@ -15,6 +15,9 @@ from amzigo_pipelines.cli.output import complain, say
 def report(
     seller: Seller,
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")],
+    despite_failed_checks: Annotated[
+        bool, typer.Option("--despite-failed-checks", help="Also from marts whose structure is broken.")
+    ] = False,
 ) -> None:
     """Write a seller's report as one HTML file.
 
@@ -24,10 +27,13 @@ def report(
     """
     from amzigo_pipelines.assets.report.page import make_report
     from amzigo_pipelines.cli.rows import ExportRefused
+    from amzigo_pipelines.quality.mart_results import MartResults
     from amzigo_pipelines.resources.platform import open_platform
 
     platform = open_platform()
     found = platform.sellers.get(seller)
+    if not despite_failed_checks:
+        MartResults(platform.control).refuse_broken(found.seller_id)
     note_export(platform, found.seller_id, "report as HTML file")
     with platform.warehouse.connect(found.seller_id) as connection:
         published_at = platform.warehouse.published_at(found.seller_id)

@@ -5,6 +5,9 @@ Belongs here: the band. Does not belong here: which days there are (`completenes
 By median and median absolute deviation, which a single odd week (a holiday, a day extracted too soon) does not move.
 Source: Leys et al. 2013, "Detecting outliers: Do not use standard deviation around the mean, use absolute deviation
 around the median". Until there are enough weeks nothing is said.
+
+Only days that were extracted in time are judged, and judged by: Amazon tells of an order once, on the day of its last
+change, so a day that is caught up with weeks later has far fewer rows than one that is extracted the next night.
 """
 
 from __future__ import annotations
@@ -26,6 +29,8 @@ _DEVIATIONS = 5 * 1.4826
 # Days that hardly differ would make a band of no width, and days of a few rows one of chance.
 _LEAST_SHARE = 0.25
 _LEAST_ROWS = 10
+# The night after, or the one after that.
+_IN_TIME_DAYS = 2
 
 
 def usual_band(counts: Iterable[int]) -> tuple[float, float] | None:
@@ -53,11 +58,19 @@ def band_findings(
         return {}
     found: dict[date, Finding] = {}
     for day in days:
+        if day not in records or not _is_comparable(dataset, records[day]):
+            continue
         before = (records.get(day - timedelta(weeks=week)) for week in range(1, WEEKS + 1))
-        # What Amazon neither gave nor denied says nothing of how much is usual.
-        band = usual_band(one.rows for one in before if one is not None and one.origin.get("empty") != "unconfirmed")
-        if band is not None and day in records:
+        band = usual_band(one.rows for one in before if one is not None and _is_comparable(dataset, one))
+        if band is not None:
             rows = records[day].rows
             held = band[0] <= rows <= band[1]
             found[day] = Finding(BAND, held, rows, 0 if held else 1)
     return found
+
+
+def _is_comparable(dataset: Dataset, record: PartitionRecord) -> bool:
+    # What Amazon neither gave nor denied says nothing of how much is usual.
+    is_known = record.origin.get("empty") != "unconfirmed"
+    delay = record.committed_at.date() - record.day
+    return is_known and delay.days <= dataset.source.lookback_days + _IN_TIME_DAYS

@@ -23,6 +23,8 @@ from amzigo_pipelines.resources.labels import EXTRACTION_JOB, SELLER_TAG, lake_k
 from amzigo_pipelines.resources.platform import Platform
 
 STRUCTURE, VALUES = "structure", "values"
+# What writes the page with the history of all checks.
+PAGE_COMMAND = "amzigo quality report --seller SELLER -o quality.html"
 _SHOWN = 20
 
 
@@ -104,6 +106,7 @@ def _result(
         "partitions": len(results),
         "rows": rows,
         "partitions_that_break_a_rule": len(broken),
+        "page": PAGE_COMMAND,
     }
     if lines:
         metadata["broken"] = shown_lines(lines)

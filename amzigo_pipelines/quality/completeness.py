@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.resources.control.failed_partitions import FailedPartition, FailedPartitions
+from amzigo_pipelines.resources.control.known_refusals import KnownRefusals
 from amzigo_pipelines.resources.lake.files import PartitionRecord
 
 if TYPE_CHECKING:
@@ -96,13 +97,16 @@ def completeness(platform: Platform, seller_id: str, window_days: int = WINDOW_D
     records: dict[str, dict[date, PartitionRecord]] = {}
     for record in platform.lake.partitions(seller_id):
         records.setdefault(record.dataset, {})[record.day] = record
-    troubled = _troubled(platform, seller_id)
+    troubled = _troubled(platform, seller_id, records)
+    refused = KnownRefusals(platform.control).of(seller_id)
     now, added_at = platform.clock.now(), platform.sellers.get(seller_id).added_at
     return [
         _of_dataset(
             seller_id, DATASETS[name], records.get(name, {}), troubled.get(name, {}), now, added_at.date(), window_days
         )
         for name in platform.connected_datasets(seller_id)
+        # What Amazon refuses a seller by its nature is not late.
+        if name not in refused
     ]
 
 
@@ -111,10 +115,19 @@ def standing_failures(platform: Platform, seller_id: str) -> list[FailedPartitio
     return FailedPartitions(platform.control).list(seller_id)
 
 
-def _troubled(platform: Platform, seller_id: str) -> dict[str, dict[date, DayState]]:
+def _troubled(
+    platform: Platform, seller_id: str, records: Mapping[str, Mapping[date, PartitionRecord]]
+) -> dict[str, dict[date, DayState]]:
     found: dict[str, dict[date, DayState]] = {}
     for failed in standing_failures(platform, seller_id):
         found.setdefault(failed.dataset, {})[failed.day] = DayState.FAILED
+    for batch in platform.quarantine.list(seller_id, only_open=True):
+        for dataset in batch.datasets:
+            for day in batch.days:
+                # What was extracted since is mended, whatever still lies in quarantine.
+                record = records.get(dataset, {}).get(day)
+                if record is None or record.committed_at <= batch.taken_at:
+                    found.setdefault(dataset, {})[day] = DayState.QUARANTINED
     return found
 
 

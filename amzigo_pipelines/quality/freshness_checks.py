@@ -13,6 +13,7 @@ from typing import Any
 import dagster as dg
 
 from amzigo_pipelines.catalog.registry import DATASETS
+from amzigo_pipelines.quality.checks import PAGE_COMMAND
 from amzigo_pipelines.quality.completeness import Completeness, DayState, completeness
 from amzigo_pipelines.quality.heat_map import as_markdown, heat_map
 from amzigo_pipelines.resources.failures import explained
@@ -89,7 +90,12 @@ def _result(
     else:
         # A check that looked at nothing has not passed.
         told = "nothing was looked at: no seller has a day of it"
-    metadata: dict[str, Any] = {"days": looked_at, "in_trouble": len(troubles), "all": "amzigo status"}
+    metadata: dict[str, Any] = {
+        "days": looked_at,
+        "in_trouble": len(troubles),
+        "all": "amzigo status",
+        "page": PAGE_COMMAND,
+    }
     if picture:
         metadata["days_by_seller"] = dg.MetadataValue.md(picture)
     return dg.AssetCheckResult(

@@ -15,11 +15,16 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.quality.rules import Severity
 from amzigo_pipelines.quality.suite import Finding
 from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.control.schema import mart_quality_results, marts
 from amzigo_pipelines.resources.control.statements import put_row
+
+
+class MartsBroken(AmzigoError):
+    """Published marts fail the checks of their structure: what is made of them could not be trusted."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +103,20 @@ class MartResults:
             query = query.where(c.seller_id == seller_id)
         with self._control.read() as connection:
             return [_quality(row) for row in connection.execute(query)]
+
+    def refuse_broken(self, seller_id: str) -> None:
+        """Stop what is made of a seller's published marts where a rule of their structure is broken.
+
+        Raises:
+            MartsBroken: one is; the sentence names the first.
+        """
+        broken = [one for one in self.current(seller_id) if one.errors]
+        if broken:
+            raise MartsBroken(
+                f"{len(broken)} published marts of seller {seller_id} fail the checks of their structure, the first "
+                f"{broken[0].mart} ({', '.join(broken[0].broken)}): mend and publish again, or go on all the same with "
+                "--despite-failed-checks"
+            )
 
     def unchecked(self) -> dict[str, int]:
         """Sellers with a published version of which no mart was looked at, and that version."""

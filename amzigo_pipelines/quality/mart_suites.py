@@ -11,7 +11,7 @@ from typing import Any
 
 import dagster as dg
 
-from amzigo_pipelines.quality.checks import STRUCTURE, VALUES, shown_lines
+from amzigo_pipelines.quality.checks import PAGE_COMMAND, STRUCTURE, VALUES, shown_lines
 from amzigo_pipelines.quality.mart_results import MartQuality, MartResults
 from amzigo_pipelines.quality.mart_rules import DeclaredMart, rules_of_mart
 from amzigo_pipelines.quality.marts import check_published
@@ -91,7 +91,7 @@ def _result(
         severity, told = Severity.WARN, f"{len(unseen)} rules had nothing to look at"
     else:
         told = f"{len(results)} sellers, {rows:,} rows: all rules hold"
-    metadata: dict[str, Any] = {"sellers": len(results), "rows": rows, "broken_rules": len(lines)}
+    metadata: dict[str, Any] = {"sellers": len(results), "rows": rows, "broken_rules": len(lines), "page": PAGE_COMMAND}
     if lines or unseen:
         metadata["broken"] = shown_lines([*lines, *unseen])
     return dg.AssetCheckResult(

@@ -108,5 +108,9 @@ def _refers(platform: Platform, seller_id: str, table: pa.Table, days: list[date
     if scan is None:
         return pa.repeat(pa.scalar(False), table.num_rows)
     there = scan.to_table(columns=keys)
-    known = set(zip(*(there[name].to_pylist() for name in keys), strict=True))
-    return pa.array([key in known for key in zip(*(table[name].to_pylist() for name in keys), strict=True)], pa.bool_())
+    return pc.is_in(_row_keys(table, keys), value_set=_row_keys(there, keys).combine_chunks())
+
+
+def _row_keys(table: pa.Table, names: Sequence[str]) -> pa.ChunkedArray:
+    # A null refers to nothing, and must not be taken for a text.
+    return pc.binary_join_element_wise(*(table[name].cast(pa.string()) for name in names), "\x1f")

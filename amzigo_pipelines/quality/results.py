@@ -109,6 +109,13 @@ class QualityResults:
         with self._control.read() as connection:
             return [_quality(row) for row in connection.execute(query)]
 
+    def history(self, seller_id: str) -> list[PartitionQuality]:
+        """All results of a seller, also of versions that were replaced since, by dataset, day and version."""
+        c = quality_results.c
+        query = sa.select(quality_results).where(c.seller_id == seller_id).order_by(c.dataset, c.day, c.version)
+        with self._control.read() as connection:
+            return [_quality(row) for row in connection.execute(query)]
+
     def blocking(self, seller_id: str) -> list[PartitionQuality]:
         """What must be mended before the seller's marts are published again."""
         return [result for result in self.current(seller_id, only_broken=True) if result.errors]

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from amzigo_pipelines.resources.lake.store import Lake
     from amzigo_pipelines.resources.lake.vault import Vault
     from amzigo_pipelines.resources.marts.warehouse import Warehouse
+    from amzigo_pipelines.resources.quarantine.store import Quarantine
     from amzigo_pipelines.resources.reports.desk import ReportDesk
     from amzigo_pipelines.resources.sellers import Seller, SellerRegistry
     from amzigo_pipelines.resources.spapi.client import SellingPartner
@@ -152,6 +153,13 @@ class Platform:
         from amzigo_pipelines.resources.lake.vault import Vault
 
         return Vault(self.home, self.control, self.keys, self.clock)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        """Batches that did not fit."""
+        from amzigo_pipelines.resources.quarantine.store import Quarantine
+
+        return Quarantine(self.home, self.control, self.keys, self.clock)
 
     @cached_property
     def desk(self) -> ReportDesk:

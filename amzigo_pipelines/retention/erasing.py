@@ -175,6 +175,8 @@ def _erase_person(platform: Platform, request: ErasureRequest, publish: Publish,
     is_buyer = subject.scope is Scope.BUYER
     _put_up(platform, request, subject.scope, buyer_hashes(platform, subject) if is_buyer else {subject.subject})
     step("tombstones")
+    # Nobody can tell whom a batch that can't be read is about.
+    platform.quarantine.close_all(seller_id)
     match = found(platform, subject, _known_orders(platform.control, request))
     hashes = hasher(platform.keys, seller_id)
     _put_up(platform, request, Scope.ORDER, {hashes.order(order_id) for order_id in match.order_ids})

@@ -12,11 +12,13 @@ from typing import Any
 import pytest
 
 from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.resources.audit.trail import AuditTrail
 from amzigo_pipelines.resources.control.database import ControlDatabase
 from amzigo_pipelines.resources.home import Home, Kind, create_home
 from amzigo_pipelines.resources.keys.keks import KekStore
 from amzigo_pipelines.resources.keys.store import KeyStore
 from amzigo_pipelines.resources.lake.store import Lake
+from amzigo_pipelines.resources.quarantine.store import Quarantine
 from amzigo_pipelines.resources.reports.desk import ReportDesk
 from amzigo_pipelines.resources.sellers import SellerRegistry
 from amzigo_pipelines.resources.spapi.auth import TOKENS, credentials_for, endpoint_for
@@ -80,6 +82,14 @@ class Platform:
     @cached_property
     def lake(self) -> Lake:
         return Lake(self.home, self.control, self.keys, self.clock)
+
+    @cached_property
+    def quarantine(self) -> Quarantine:
+        return Quarantine(self.home, self.control, self.keys, self.clock)
+
+    @cached_property
+    def audit(self) -> AuditTrail:
+        return AuditTrail(self.control, self.keys, self.clock)
 
     @cached_property
     def desk(self) -> ReportDesk:

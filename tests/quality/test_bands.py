@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 
 import pytest
 
@@ -13,9 +13,10 @@ from amzigo_pipelines.resources.lake.files import PartitionRecord
 DAY = date(2026, 11, 2)
 
 
-def record(day: date, rows: int, empty: str = "") -> PartitionRecord:
+def record(day: date, rows: int, empty: str = "", delay_days: int = 1) -> PartitionRecord:
     origin = {"empty": empty} if empty else {}
-    return PartitionRecord("orders", "ASELLER01", day, 1, rows, 0, 0, origin, datetime(2026, 11, 3, tzinfo=UTC))
+    committed_at = datetime.combine(day + timedelta(days=delay_days), time(1), UTC)
+    return PartitionRecord("orders", "ASELLER01", day, 1, rows, 0, 0, origin, committed_at)
 
 
 def held(counts: list[int], today: int, dataset: str = "orders") -> bool | None:
@@ -53,6 +54,17 @@ def test_weeks_of_which_nothing_is_known_do_not_count() -> None:
     assert not band_findings(DATASETS["orders"], records, [DAY])[DAY].held
     records[days[0]] = record(days[0], 0, empty="unconfirmed")
     assert band_findings(DATASETS["orders"], records, [DAY]) == {}
+
+
+def test_days_that_were_caught_up_with_are_not_compared_with_those_of_the_next_night() -> None:
+    days = [DAY - timedelta(weeks=n) for n in range(1, LEAST_WEEKS + 1)]
+    in_time = {day: record(day, 1000) for day in days}
+    assert band_findings(DATASETS["orders"], in_time | {DAY: record(DAY, 300, delay_days=20)}, [DAY]) == {}
+    late = {day: record(day, 300, delay_days=20) for day in days}
+    assert band_findings(DATASETS["orders"], late | {DAY: record(DAY, 1000)}, [DAY]) == {}
+    # What is restated for a month is as complete on any of those nights.
+    restated = {day: record(day, 1000, delay_days=20) for day in days}
+    assert not band_findings(DATASETS["sales_metrics"], restated | {DAY: record(DAY, 5)}, [DAY])[DAY].held
 
 
 def test_other_weekdays_and_weekly_datasets_are_left_out() -> None:

@@ -18,12 +18,13 @@ from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.clock import VirtualClock
 from amzigo_pipelines.definitions import build_definitions
-from amzigo_pipelines.quality.mart_results import MartResults
+from amzigo_pipelines.quality.mart_results import MartResults, MartsBroken
 from amzigo_pipelines.quality.mart_rules import EXPECTATIONS, rules_of_mart
 from amzigo_pipelines.quality.mart_suites import mart_results
 from amzigo_pipelines.quality.marts import check_mart, check_published
 from amzigo_pipelines.quality.rules import Kind, Severity
 from amzigo_pipelines.quality.suite import Finding
+from amzigo_pipelines.resources.control.schema import mart_quality_results
 from amzigo_pipelines.resources.home import Home
 from amzigo_pipelines.resources.home import Kind as HomeKind
 from amzigo_pipelines.resources.labels import SELLER_TAG, mart_key
@@ -109,6 +110,13 @@ def broken(platform: Platform, mart: Mart) -> dict[str, int]:
     return {name: finding.unexpected for name, finding in findings(platform, mart).items() if not finding.held}
 
 
+@pytest.fixture
+def nothing_known(platform: Platform) -> None:
+    """No result of an earlier test."""
+    with platform.control.transaction() as connection:
+        connection.execute(mart_quality_results.delete())
+
+
 def test_every_mart_has_rules_that_can_fail(marts: dict[str, Mart]) -> None:
     assert set(EXPECTATIONS) <= set(marts)
     for mart in marts.values():
@@ -152,6 +160,7 @@ def test_what_is_published_otherwise_than_declared_is_found(platform: Platform, 
     assert broken(platform, replace(orders, name="nothing_like_it")) == {"columns as declared": 1}
 
 
+@pytest.mark.usefixtures("nothing_known")
 def test_results_are_of_a_version_and_in_dagster_hold_no_value(platform: Platform, marts: dict[str, Mart]) -> None:
     few = [marts[name] for name in ("ledger_balance", "orders", "order_items", "traffic_daily")]
     with dg.DagsterInstance.ephemeral() as instance:
@@ -181,10 +190,12 @@ def test_results_are_of_a_version_and_in_dagster_hold_no_value(platform: Platfor
     assert "one of: status (1 of 2 rows)" in str(values.metadata["broken"].value)
     assert results[dg.AssetCheckKey(mart_key("order_items"), "structure")].passed
     assert SECRET.encode() not in (platform.home.path / "control.db").read_bytes()
+    MartResults(platform.control).refuse_broken(SELLER)
     (stored,) = [one for one in MartResults(platform.control).current(SELLER) if one.mart == "ledger_balance"]
     assert (stored.version, stored.errors, stored.warnings, stored.rows) == (1, 0, 2, 3)
 
 
+@pytest.mark.usefixtures("nothing_known")
 def test_a_rule_that_had_nothing_to_look_at_has_not_passed(platform: Platform, marts: dict[str, Mart]) -> None:
     mart = replace(marts["ledger_balance"], name="ledger_balance")
     rule = next(rule for rule in rules_of_mart(mart) if rule.must_see)
@@ -194,3 +205,11 @@ def test_a_rule_that_had_nothing_to_look_at_has_not_passed(platform: Platform, m
     found = mart_results(platform, [mart])[dg.AssetCheckKey(mart_key(mart.name), "values")]
     assert not found.passed and found.description == "1 rules had nothing to look at"
     assert rule.severity is Severity.WARN
+
+
+@pytest.mark.usefixtures("nothing_known")
+def test_a_broken_structure_stops_what_is_made_of_the_marts(platform: Platform, marts: dict[str, Mart]) -> None:
+    rule = rules_of_mart(marts["order_items"])[0]
+    MartResults(platform.control).store(SELLER, "order_items", 1, [Finding(rule, False, 2, 1)], NOW)
+    with pytest.raises(MartsBroken, match=r"order_items \(columns as declared\): mend and publish again"):
+        MartResults(platform.control).refuse_broken(SELLER)

@@ -82,7 +82,7 @@ def sections(marts: duckdb.DuckDBPyConnection) -> dict[str, Section]:
 
 @pytest.fixture(scope="session")
 def page(sections: dict[str, Section]) -> str:
-    return render(list(sections.values()), "Test <& Co>", NOW)
+    return render(list(sections.values()), "Test <& Co>", "sales", "The lead.")
 
 
 def test_every_section_shows_and_says_something(sections: dict[str, Section]) -> None:
@@ -108,7 +108,7 @@ def test_without_any_data_every_section_says_why_and_draws_nothing(bare_marts: d
     for section in sections:
         assert not section.blocks and section.missing, section.title
         assert all(reason and not reason.endswith(".") for reason in section.missing)
-    text = render(sections, "S", NOW)
+    text = render(sections, "S", "sales", "The lead.")
     assert text.count("Nothing to show: ") >= len(TITLES) and "<svg" not in text
     assert "no traffic has been extracted (role Brand Analytics)" in text
     assert "(&#39;amzigo costs import&#39;)" in text or "no stock" in text

@@ -15,6 +15,7 @@ from amzigo_pipelines.assets.extraction.advertising import extract_advertising
 from amzigo_pipelines.assets.extraction.inventory import extract_inventory
 from amzigo_pipelines.assets.extraction.orders import extract_orders, reports_ahead
 from amzigo_pipelines.assets.extraction.participations import extract_participations
+from amzigo_pipelines.assets.extraction.quarantining import MISFITS, Quarantined, keep_back
 from amzigo_pipelines.assets.extraction.reports import extract_report, orders_of, windows_of
 from amzigo_pipelines.assets.extraction.results import Extraction, ExtractionRefused, ExtractionResult, SourceSkipped
 from amzigo_pipelines.assets.extraction.reviews import extract_review_topics, extract_review_trends
@@ -24,11 +25,12 @@ from amzigo_pipelines.assets.extraction.transactions import extract_transactions
 from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.catalog.registry import DATASETS
-from amzigo_pipelines.clock import today
+from amzigo_pipelines.clock import VirtualClock, today
 from amzigo_pipelines.errors import AmzigoError, told_of
 from amzigo_pipelines.resources.control.failed_partitions import FailedPartitions
 from amzigo_pipelines.resources.control.known_refusals import KnownRefusals
 from amzigo_pipelines.resources.platform import Platform
+from amzigo_pipelines.resources.quarantine.store import REPLAYED, Batch
 from amzigo_pipelines.resources.reports.desk import ReportOrder
 from amzigo_pipelines.resources.sellers import UnknownSeller
 from amzigo_pipelines.resources.spapi.errors import MissingRole
@@ -41,7 +43,13 @@ __all__ = [
     "SourceSkipped",
     "extract_partition",
     "extract_partitions",
+    "replay",
 ]
+
+# Windows of a call that may go into quarantine; where more don't fit, the format has changed, and one tells it all.
+_MOST_KEPT_BACK = 3
+# Ads come from an API of their own, which no tape listens to: what does not fit fails, and nothing of it is kept.
+_UNRECORDED = frozenset({("ads_campaigns", "ads_products")})
 
 Extract = Callable[[Extraction, Sequence[date]], Iterator[ExtractionResult]]
 
@@ -98,6 +106,7 @@ def extract_partitions(
     Raises:
         ExtractionRefused: a day isn't over or has no snapshot any more, or the datasets aren't of one source.
         UnknownSeller: there is no such seller.
+        Quarantined: some days did not fit and are in quarantine; all others are stored.
         SpApiError, FlattenError, LakeWriteError, PartitionBusy: it failed; the sentence says why. What was yielded
             before is stored.
     """
@@ -108,11 +117,12 @@ def extract_partitions(
     refused = refusals.of(seller_id)
     on_the_list = {(one.dataset, one.day) for one in failures.list(seller_id)}
     left = dict.fromkeys([*earlier, *days])
+    kept_back: list[Batch] = []
     try:
         with platform.selling_partner(seller_id) as partner:
             extraction = Extraction(platform, partner, platform.keys.pseudonymiser(seller_id), frozenset(earlier))
             _ask_ahead(extraction, days, [name for name in ahead if name not in refused])
-            for result in _EXTRACTS[source](extraction, list(left)):
+            for result in _extracted(extraction, source, left, kept_back):
                 platform.audit.count("write_lake", seller_id, result.dataset, rows=result.rows, bytes_=result.bytes)
                 left.pop(result.day, None)
                 if (result.dataset, result.day) in on_the_list:
@@ -140,6 +150,52 @@ def extract_partitions(
     except Exception as error:
         _put_on_the_list(failures, platform, seller_id, source, left, error)
         raise
+    if kept_back:
+        raise Quarantined(kept_back)
+
+
+def _extracted(
+    extraction: Extraction, source: tuple[str, ...], left: dict[date, None], kept_back: list[Batch]
+) -> Iterator[ExtractionResult]:
+    """Extract days; what does not fit goes into quarantine, window by window, and the days after it go on."""
+    extract = _EXTRACTS[source]
+    while left:
+        try:
+            yield from extract(extraction, list(left))
+            return
+        except MISFITS as misfit:
+            if len(kept_back) >= _MOST_KEPT_BACK or source in _UNRECORDED:
+                raise
+            results, batch = keep_back(extraction, extract, source, list(left), misfit)
+        yield from results
+        if batch is None:
+            # Read once more it fitted: the first answer was torn.
+            return
+        kept_back.append(batch)
+        for day in batch.days:
+            left.pop(day, None)
+
+
+def replay(platform: Platform, batch: Batch) -> list[ExtractionResult]:
+    """Have a batch in quarantine become its partitions, by the catalog as it is today.
+
+    Raises:
+        QuarantineError: there is nothing of it any more.
+        FlattenError, ValueUnreadable, ReportError: it still does not fit; the batch stays.
+        LakeWriteError, PartitionBusy: it could not be stored; the batch stays.
+    """
+    player = platform.quarantine.play(batch)
+    source = _source_of(batch.datasets)
+    with platform.selling_partner(batch.seller_id) as partner:
+        partner.listen_to(player)
+        key = platform.keys.pseudonymiser(batch.seller_id)
+        extraction = Extraction(platform, partner, key, at=VirtualClock(batch.taken_at))
+        results = list(_EXTRACTS[source](extraction, batch.days))
+    failures = FailedPartitions(platform.control)
+    for result in results:
+        failures.remove(batch.seller_id, result.dataset, result.day)
+    platform.quarantine.close(batch, REPLAYED)
+    return results
 
 
 def _put_on_the_list(

@@ -24,6 +24,7 @@ from amzigo_pipelines.catalog.model import INSTANT, INTEGER, STRING, UNCLASSIFIE
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.resources.lake.row_match import buyer_key_of, plain_email
+from amzigo_pipelines.resources.quarantine.structure import is_counted, placeholders
 
 # Characters of the postal code that tell a coarse area: the first three digits are some hundred places in the United
 # States, Canada, Mexico and Japan, two the ten dozen regions of Germany, and a safe default elsewhere.
@@ -92,10 +93,14 @@ def table_of(dataset: Dataset, columns: Mapping[str, pa.Array]) -> pa.Table:
     Raises:
         FlattenError: a row without what identifies it.
     """
+    columns = dict(columns)
     for name in dataset.grain:
-        if columns[name].null_count:
+        lacking = columns[name].null_count
+        if lacking and is_counted(dataset.name, name, "missing, though it identifies rows", lacking):
+            columns[name] = placeholders(columns[name])
+        elif lacking:
             raise FlattenError(
-                f"{columns[name].null_count} rows for dataset {dataset.name} have no {name}, which is part of what "
+                f"{lacking} rows for dataset {dataset.name} have no {name}, which is part of what "
                 "identifies a row: Amazon's format has changed, or the answer is damaged; nothing was stored"
             )
     return pa.Table.from_arrays([columns[column.name] for column in dataset], schema=dataset.schema)

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 from amzigo_pipelines.assets.extraction.paths import Flattener, FlattenError, Path, wrong_value
 from amzigo_pipelines.catalog.model import BOOLEAN, INTEGER, STRING, Dataset
 from amzigo_pipelines.catalog.transactions import TRANSACTION_BREAKDOWNS, TRANSACTIONS
+from amzigo_pipelines.resources.quarantine.structure import is_counted, placeholders
 
 _NODE, _ITEM, _PARENT = "breakdowns[].", "items[].", "^"
 # Amazon's trees are three or four deep.
@@ -151,10 +152,14 @@ def _contradictory(transactions: pa.Table, breakdowns: pa.Table, parents: pa.Arr
 
 
 def _table(dataset: Dataset, columns: Mapping[str, pa.Array]) -> pa.Table:
+    columns = dict(columns)
     for name in (*dataset.grain, "posted_at"):
-        if columns[name].null_count:
+        lacking = columns[name].null_count
+        if lacking and is_counted(dataset.name, name, "missing, though it identifies rows or tells their day", lacking):
+            columns[name] = placeholders(columns[name])
+        elif lacking:
             raise FlattenError(
-                f"{columns[name].null_count} rows for dataset {dataset.name} have no {name}, which is part of what "
+                f"{lacking} rows for dataset {dataset.name} have no {name}, which is part of what "
                 "identifies a row or tells its day: Amazon's format has changed, or the answer is damaged; nothing "
                 "was stored"
             )

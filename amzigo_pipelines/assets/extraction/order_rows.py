@@ -20,6 +20,7 @@ from amzigo_pipelines.catalog.model import INSTANT
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.resources.lake.writer import LakeWriter
+from amzigo_pipelines.resources.quarantine.structure import is_counted
 from amzigo_pipelines.resources.spapi.client import PERSONAL_SECTIONS
 from amzigo_pipelines.resources.spapi.collection import collection_paused
 from amzigo_pipelines.resources.spapi.pages import Page
@@ -132,6 +133,7 @@ def _joined(parts: Iterable[FlatOrders]) -> FlatOrders:
     joined = pa.concat_tables(orders).combine_chunks()
     for name in ("created_at", "last_updated_at"):
         if joined[name].null_count:
+            is_counted(ORDERS.name, name, "missing, so its rows belong to no day", joined[name].null_count)
             raise FlattenError(
                 f"{joined[name].null_count} orders have no {name}, so they belong to no day: Amazon's format has "
                 "changed, or the answer is damaged; nothing was stored"

@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 
 from amzigo_pipelines.catalog.model import BOOLEAN, DATE, INSTANT, INTEGER, MONEY, RATIO, STRING
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.quarantine.structure import is_collecting, is_counted, salvaged
 
 _STEP = re.compile(r"(?P<name>[A-Za-z0-9_]+)(?P<each>\[(?:(?P<key>\w+)=(?P<value>\w+))?\])?")
 # Arrow cuts fractions off on the way to an integer; on the way to a decimal without places it refuses them.
@@ -33,6 +34,16 @@ _READ_AS = {
     RATIO: STRING,
     INTEGER: _EXACT_INTEGER,
     BOOLEAN: BOOLEAN,
+}
+_KINDS: dict[pa.DataType | None, str] = {
+    STRING: "a text",
+    INSTANT: "an ISO 8601 instant with a time zone",
+    DATE: "an ISO 8601 date",
+    MONEY: "an amount with at most four decimals",
+    RATIO: "a number",
+    INTEGER: "a whole number",
+    BOOLEAN: "true or false",
+    None: "of the shape that the catalog expects",
 }
 _CONVERSION_ERRORS = (ValueError, TypeError, OverflowError, KeyError)
 
@@ -165,12 +176,17 @@ class Flattener:
         return row
 
     def _culprit(self, rows: Sequence[Mapping[str, Any]]) -> FlattenError:
+        first: FlattenError | None = None
         for path in self._paths:
             for row in rows:
                 try:
                     self._look(path, row)
                 except FlattenError as error:
-                    return error
+                    if not is_counted(self._dataset, path.column, "not of the declared shape or type", 1):
+                        return error
+                    first = first or error
+        if first is not None:
+            return first
         return FlattenError(f"rows for dataset {self._dataset} hold a value that no column can take: report this")
 
     def _look(self, path: Path, value: Any, at: int = 0, only_lists: bool = False) -> None:
@@ -204,30 +220,33 @@ def typed(dataset: str, column: str, values: pa.Array | pa.ChunkedArray, type_: 
             values = pc.if_else(pc.equal(values, ""), pa.scalar(None, STRING), values)
         if type_ == STRING:
             return values
+    if is_collecting():
+        cast, wrong = salvaged(_one_array(values), lambda some: _cast(some, type_), type_)
+        if wrong:
+            is_counted(dataset, column, f"not {_KINDS[type_]}", wrong)
+        return cast
     try:
-        cast = pc.cast(values, type_)
+        return _cast(values, type_)
     except pa.ArrowInvalid:
         raise wrong_value(dataset, column, "", type_) from None
+
+
+def _cast(values: Any, type_: pa.DataType) -> Any:
+    cast = pc.cast(values, type_)
     if type_ == RATIO and not pc.all(pc.is_finite(cast)).as_py() and cast.null_count < len(cast):
-        raise wrong_value(dataset, column, "", type_)
+        raise pa.ArrowInvalid
     return cast
+
+
+def _one_array(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    return values.combine_chunks() if isinstance(values, pa.ChunkedArray) else values
 
 
 def wrong_value(dataset: str, column: str, source: str, type_: pa.DataType | None) -> FlattenError:
     """The error for a value of a column; None as type for a path that doesn't lead where it should."""
-    kinds = {
-        STRING: "a text",
-        INSTANT: "an ISO 8601 instant with a time zone",
-        DATE: "an ISO 8601 date",
-        MONEY: "an amount with at most four decimals",
-        RATIO: "a number",
-        INTEGER: "a whole number",
-        BOOLEAN: "true or false",
-        None: "of the shape that the catalog expects",
-    }
     where = f" ({source})" if source else ""
     return FlattenError(
-        f"column {column}{where} of dataset {dataset} has a value that is not {kinds[type_]}: Amazon's format has "
+        f"column {column}{where} of dataset {dataset} has a value that is not {_KINDS[type_]}: Amazon's format has "
         "changed, or the answer is damaged; nothing of this partition was stored"
     )
 

@@ -33,6 +33,7 @@ from amzigo_pipelines.catalog.model import (
 )
 from amzigo_pipelines.catalog.orders import ORDERS
 from amzigo_pipelines.clock import today
+from amzigo_pipelines.resources.quarantine.structure import is_counted, placeholders
 from amzigo_pipelines.resources.reports.documents import Report, report_json, report_objects, report_table
 from amzigo_pipelines.resources.reports.values import parse_values
 from amzigo_pipelines.retention.dates import CLOCK_COLUMNS, earliest_pii_day, expires_on_of
@@ -188,9 +189,12 @@ class RowMaker:
                 arrays.append(columns.get(column.name, pa.nulls(count, column.type)))
         for name in self._dataset.grain:
             place = self._dataset.schema.get_field_index(name)
-            if arrays[place].null_count:
+            lacking = arrays[place].null_count
+            if lacking and is_counted(self._dataset.name, name, "missing, though it identifies rows", lacking):
+                arrays[place] = placeholders(arrays[place])
+            elif lacking:
                 raise FlattenError(
-                    f"{arrays[place].null_count} lines for dataset {self._dataset.name} have no {name}, which is part "
+                    f"{lacking} lines for dataset {self._dataset.name} have no {name}, which is part "
                     "of what identifies a row: Amazon's format has changed, or the report is damaged; nothing was "
                     "stored"
                 )
@@ -201,7 +205,12 @@ class RowMaker:
             yield self._snapshot_day, table
             return
         days = table[self._shape.day_column]
-        if days.null_count:
+        if days.null_count and is_counted(
+            self._dataset.name, self._shape.day_column, "missing, so its rows belong to no day", days.null_count
+        ):
+            days = days.drop_null()
+            table = table.filter(pc.is_valid(table[self._shape.day_column]))
+        elif days.null_count:
             raise FlattenError(
                 f"{days.null_count} lines for dataset {self._dataset.name} have no {self._shape.day_column}, so they "
                 "belong to no day: Amazon's format has changed, or the report is damaged; nothing was stored"

@@ -5,8 +5,8 @@ Belongs here: what all datasets share. Does not belong here: any one dataset.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -18,6 +18,7 @@ from amzigo_pipelines.catalog.model import Dataset
 from amzigo_pipelines.clock import Clock, today
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.lake.files import PartitionCommit
+from amzigo_pipelines.resources.quarantine.structure import raise_if_any
 from amzigo_pipelines.resources.spapi.calls import Usage
 from amzigo_pipelines.resources.spapi.client import SellingPartner
 
@@ -57,12 +58,16 @@ class Extraction:
         partner: acts for the seller.
         key: the seller's own key for pseudonyms, 32 bytes.
         restating: days that are fetched again only in case Amazon changed them: what is as before is not written.
+        at: the instant at which Amazon was asked, where a batch out of quarantine is played back; None for now.
+        being_written: days whose partitions are being written at this moment.
     """
 
     platform: Platform
     partner: SellingPartner
     key: bytes = field(repr=False)
     restating: frozenset[date] = frozenset()
+    at: Clock | None = None
+    being_written: set[date] = field(default_factory=set)
 
     @property
     def lake(self) -> Lake:
@@ -72,7 +77,7 @@ class Extraction:
     @property
     def clock(self) -> Clock:
         """The time."""
-        return self.platform.clock
+        return self.at or self.platform.clock
 
     @property
     def pii_days(self) -> int:
@@ -84,11 +89,19 @@ class Extraction:
         """Asks for reports and keeps track of them."""
         return self.platform.desk
 
-    def writer(
-        self, day: date, datasets: Sequence[Dataset], origin: Mapping[str, str]
-    ) -> AbstractContextManager[LakeWriter]:
-        """A writer of the seller's partitions of one day."""
-        return self.lake.writer(self.partner.seller_id, day, datasets, origin, keep_unchanged=day in self.restating)
+    @contextmanager
+    def writer(self, day: date, datasets: Sequence[Dataset], origin: Mapping[str, str]) -> Iterator[LakeWriter]:
+        """A writer of the seller's partitions of one day.
+
+        Raises:
+            StructureBroken: (on leaving) faults were collected: nothing is stored.
+        """
+        self.being_written.add(day)
+        unchanged = day in self.restating
+        with self.lake.writer(self.partner.seller_id, day, datasets, origin, keep_unchanged=unchanged) as writer:
+            yield writer
+            raise_if_any()
+        self.being_written.discard(day)
 
 
 @dataclass(frozen=True)

@@ -43,13 +43,21 @@ def make_report(connection: duckdb.DuckDBPyConnection, seller: str, published_at
         published_at: when the marts were published.
     """
     marts = Marts(connection)
-    return render([section(marts) for section in report_sections()], seller, published_at)
+    lead = f"Sales and inventory, from the marts published {published_at:%Y-%m-%d %H:%M} UTC. No personal data."
+    return render([section(marts) for section in report_sections()], seller, "sales and inventory", lead)
 
 
-def render(sections: Sequence[Section], seller: str, published_at: datetime) -> str:
-    """Sections as a page."""
+def render(sections: Sequence[Section], seller: str, topic: str, lead: str) -> str:
+    """Sections as a page.
+
+    Args:
+        sections: in reading order.
+        seller: how the seller is called.
+        topic: what the page is about, for its title.
+        lead: sentences below the seller's name.
+    """
     from jinja2 import Environment, StrictUndefined
 
     template = resources.files("amzigo_pipelines.assets.report").joinpath("report.html.j2").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    return environment.from_string(template).render(sections=sections, seller=seller, published_at=published_at)
+    return environment.from_string(template).render(sections=sections, seller=seller, topic=topic, lead=lead)

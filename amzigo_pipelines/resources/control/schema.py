@@ -476,6 +476,23 @@ known_refusals = sa.Table(
     sa.Column("since", Instant, nullable=False),
 )
 
+# Batches in quarantine: what did not fit, as counts, and where its encrypted file lies. Never a value.
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("seller_id", sa.String(32), nullable=False),
+    sa.Column("datasets", sa.Text, nullable=False),  # JSON list
+    sa.Column("first_day", sa.Date, nullable=False),
+    sa.Column("last_day", sa.Date, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),  # open, replayed, dropped, replaced
+    sa.Column("taken_at", Instant, nullable=False),
+    sa.Column("expires_on", sa.Date, nullable=False),
+    sa.Column("path", sa.String(255), nullable=False),  # of its row in lake_files
+    sa.Column("closed_at", Instant),
+    sa.Column("detail", sa.Text, nullable=False),  # JSON object: sentence, faults as counts by column, records
+)
+
 # What the checks found: one row a version of a partition. Counts by rule, never a value.
 quality_results = sa.Table(
     "quality_results",

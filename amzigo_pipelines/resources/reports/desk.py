@@ -103,6 +103,8 @@ class ReportDesk:
         Raises:
             RefreshTokenRefused, ClientRefused, AuthorisationLost: no report can be asked for.
         """
+        if partner.tape is not None and partner.tape.is_playing:
+            return
         for order in orders:
             latest = self._ledger.latest(partner.seller_id, order)
             now = self._clock.now()
@@ -119,13 +121,23 @@ class ReportDesk:
                 continue
 
     def collect(self, partner: SellingPartner, order: ReportOrder) -> Report | EmptyUnconfirmed:
-        """Wait for a report; ask for it where nobody has.
+        """Wait for a report; ask for it where nobody has. Of a tape that plays, what came of it then.
 
         Raises:
             ReportDeferred: Amazon gave it up, now or a short time ago, or would not make it anew yet.
             ReportLate: it is not ready in time; the next call goes on waiting for the same one.
             SpApiError: asking failed.
         """
+        tape, name = partner.tape, f"collect {order.title} {','.join(order.marketplace_ids)}"
+        kept = tape.answer(name) if tape is not None else None
+        if kept is not None:
+            return outcome_of(kept)
+        outcome = self._collected(partner, order)
+        if tape is not None:
+            tape.keep(name, kept_of(outcome))
+        return outcome
+
+    def _collected(self, partner: SellingPartner, order: ReportOrder) -> Report | EmptyUnconfirmed:
         asked = Asked(partner.seller_id, order.title)
         began_at, waited_s, wait_s, times_asked = time.monotonic(), 0.0, _FIRST_WAIT_S, 0
         while True:
@@ -373,3 +385,19 @@ def _report(request: Request, order: ReportOrder) -> Report:
         bool(order.query),
         request.next_token or "",
     )
+
+
+def kept_of(outcome: Report | EmptyUnconfirmed) -> dict[str, Any]:
+    """What came of a report, as a tape keeps it."""
+    facts = {name: value.isoformat() if isinstance(value, datetime) else value for name, value in vars(outcome).items()}
+    return {"is_report": isinstance(outcome, Report), **facts}
+
+
+def outcome_of(kept: dict[str, Any]) -> Report | EmptyUnconfirmed:
+    """The same from what a tape kept."""
+    is_report = kept.pop("is_report")
+    times = ("asked_at", "start", "end", "retry_at")
+    facts: dict[str, Any] = {
+        n: datetime.fromisoformat(v) if n in times and v is not None else v for n, v in kept.items()
+    }
+    return Report(**facts) if is_report else EmptyUnconfirmed(**facts)

@@ -176,6 +176,11 @@ def document_text(partner: SellingPartner, report: Report, most_bytes: int) -> s
 @contextmanager
 def _text(partner: SellingPartner, report: Report, asked: Asked) -> Iterator[Iterator[bytes]]:
     """A report's content as UTF-8, while it comes."""
+    tape = partner.tape
+    kept = tape.document(report.document_id) if tape is not None else None
+    if kept is not None:
+        yield kept
+        return
     with ExitStack() as stack:
         response, compression = _opened(partner, report, asked, stack)
         chunks = partner.connection.chunks(_counted(asked, response.iter_raw(), response.headers.get("content-length")))
@@ -187,7 +192,17 @@ def _text(partner: SellingPartner, report: Report, asked: Asked) -> Iterator[Ite
                 chunks = gunzip(asked, chunks)
         charset = charset_of(response.headers.get("content-type"))
         country = MARKETPLACES[report.marketplace_id].country
-        yield to_utf8(asked, chunks, charset, _FALLBACK_CHARSETS.get(country, _FALLBACK_CHARSET))
+        text = to_utf8(asked, chunks, charset, _FALLBACK_CHARSETS.get(country, _FALLBACK_CHARSET))
+        if tape is None:
+            yield text
+            return
+        text = tape.keeping(report.document_id, text)
+        try:
+            yield text
+        finally:
+            # Kept to its end, also where whoever reads it stops at what does not fit.
+            for _ in text:
+                pass
 
 
 def _opened(partner: SellingPartner, report: Report, asked: Asked, stack: ExitStack) -> tuple[httpx.Response, Any]:

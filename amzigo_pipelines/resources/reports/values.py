@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 
 from amzigo_pipelines.catalog.marketplaces import Marketplace
 from amzigo_pipelines.errors import AmzigoError
+from amzigo_pipelines.resources.quarantine.structure import is_collecting, is_counted, salvaged
 
 _STRING = pa.string()
 # Countries in which Amazon writes 1.234,56 where it translates a report; elsewhere it is 1,234.56.
@@ -85,16 +86,13 @@ def parse_values(dataset: str, column: str, texts: pa.Array, type_: pa.DataType,
     texts = pc.if_else(pc.equal(texts, ""), pa.scalar(None, _STRING), texts)
     if pa.types.is_string(type_) or texts.null_count == len(texts):
         return texts.cast(type_)
+    if is_collecting():
+        read, wrong = salvaged(texts, lambda some: _read(some, type_, market), type_)
+        if wrong:
+            is_counted(dataset, column, f"not {_kind(type_)}, or to be read in two ways", wrong)
+        return read
     try:
-        if pa.types.is_timestamp(type_):
-            return _instants(texts, type_, market.country)
-        if pa.types.is_date32(type_):
-            return pc.cast(_dates(texts, market.country), type_)
-        if pa.types.is_boolean(type_):
-            return _booleans(texts)
-        if pa.types.is_integer(type_):
-            return _integers(texts, type_, market.country)
-        return pc.cast(_decimals(texts, market.country), type_)
+        return _read(texts, type_, market)
     except pa.ArrowInvalid:
         # Arrow's own text quotes the value.
         raise ValueUnreadable(
@@ -102,6 +100,18 @@ def parse_values(dataset: str, column: str, texts: pa.Array, type_: pa.DataType,
             f"{market.country}, or that can be read in two ways: Amazon's format has changed, or the report is "
             "damaged; nothing of it was stored"
         ) from None
+
+
+def _read(texts: pa.Array, type_: pa.DataType, market: Marketplace) -> pa.Array:
+    if pa.types.is_timestamp(type_):
+        return _instants(texts, type_, market.country)
+    if pa.types.is_date32(type_):
+        return pc.cast(_dates(texts, market.country), type_)
+    if pa.types.is_boolean(type_):
+        return _booleans(texts)
+    if pa.types.is_integer(type_):
+        return _integers(texts, type_, market.country)
+    return pc.cast(_decimals(texts, market.country), type_)
 
 
 def _kind(type_: pa.DataType) -> str:

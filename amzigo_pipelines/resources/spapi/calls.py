@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.resources.spapi.auth import ANY_REGION, TOKENS, Endpoint, LwaCredentials
@@ -31,9 +31,14 @@ from amzigo_pipelines.resources.spapi.retries import Retries
 if TYPE_CHECKING:
     import httpx
 
+    from amzigo_pipelines.resources.quarantine.tape import Tape
     from amzigo_pipelines.resources.sellers import Seller
     from amzigo_pipelines.resources.spapi.library import Answer, Library
     from amzigo_pipelines.resources.spapi.transport import Connection, Observe
+
+
+# Their answers are links that open a document to anybody; the document itself is kept.
+_NOT_KEPT = frozenset({"getReportDocument", "getDocument"})
 
 
 @dataclass
@@ -75,6 +80,7 @@ class Calls:
         observe: Observe | None,
     ) -> None:
         self.usage = Usage()
+        self.tape: Tape | None = None
         self._seller_id = seller.seller_id
         self._marketplace_ids = tuple(seller.marketplace_ids)
         self._refresh_tokens = refresh_tokens
@@ -95,21 +101,36 @@ class Calls:
             self._connection_made.close()
 
     def call(
-        self, operation: str, ask: Callable[[], Answer], required: dict[str, type], region: str | None = None
+        self,
+        operation: str,
+        ask: Callable[[], Answer],
+        required: dict[str, type],
+        region: str | None = None,
+        about: str = "",
     ) -> Answer:
         """One call of one operation, retried as its failures allow. Everything that asks Amazon goes through here.
+
+        With a tape that plays, Amazon is asked for nothing that is on it.
 
         Args:
             operation: Amazon's name for it.
             ask: does it, with the client library.
             required: top-level fields that a good answer has, with their JSON types.
             region: whose refresh token is used; may be left out where all marketplaces share one.
+            about: what is asked about, where calls of an operation don't follow from one another.
 
         Raises:
             SpApiError: the last failure.
         """
         region = region or self._region_of_all
-        return self._retries.call(lambda: self._once(operation, ask, required, region))
+        name = f"{operation} {region} {about}"
+        kept = self.tape.answer(name) if self.tape is not None else None
+        if kept is not None:
+            return _answer_of(kept)
+        answer = self._retries.call(lambda: self._once(operation, ask, required, region))
+        if self.tape is not None and operation not in _NOT_KEPT:
+            self.tape.keep(name, {"payload": answer.payload, "is_without_data": answer.is_without_data})
+        return answer
 
     @property
     def connection(self) -> Connection:
@@ -217,3 +238,9 @@ class Calls:
                 f"the seller authorise the application there, then run 'amzigo seller token {self._seller_id} --region "
                 f"{region}'",
             ) from None
+
+
+def _answer_of(kept: dict[str, Any]) -> Answer:
+    from amzigo_pipelines.resources.spapi.library import Answer
+
+    return Answer(kept["payload"], {}, is_without_data=kept["is_without_data"])

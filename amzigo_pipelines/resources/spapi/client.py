@@ -35,6 +35,7 @@ from amzigo_pipelines.resources.spapi.retries import Retries, Sleep
 if TYPE_CHECKING:
     import httpx
 
+    from amzigo_pipelines.resources.quarantine.tape import Tape
     from amzigo_pipelines.resources.sellers import Seller
     from amzigo_pipelines.resources.spapi.library import Answer
     from amzigo_pipelines.resources.spapi.operations import (
@@ -191,7 +192,11 @@ class SellingPartner:
         region = MARKETPLACES[marketplace_id or self.marketplace_ids[0]].region
         orders = self._calls.library(region).orders
         answer = self._calls.call(
-            "getOrder", lambda: orders.get_order(order_id, includedData=list(included_data)), {"order": dict}, region
+            "getOrder",
+            lambda: orders.get_order(order_id, includedData=list(included_data)),
+            {"order": dict},
+            region,
+            about=order_id,
         )
         order: dict[str, Any] = answer.payload["order"]
         return order
@@ -253,6 +258,15 @@ class SellingPartner:
     ) -> Answer:
         """One call of one operation, retried as its failures allow. See `Calls.call`."""
         return self._calls.call(operation, ask, required, region)
+
+    @property
+    def tape(self) -> Tape | None:
+        """What keeps, or hands out again, all that Amazon sends."""
+        return self._calls.tape
+
+    def listen_to(self, tape: Tape) -> None:
+        """Keep on a tape what Amazon sends from now on, or ask a tape that plays before Amazon."""
+        self._calls.tape = tape
 
     def take_turn(self, budget: str) -> None:
         """Wait for a turn of a budget that is counted beside an operation's own rate (see `catalog/rates.py`).
