@@ -104,7 +104,7 @@ PROMISES = (
     Promise(
         "3.2",
         "Logins, calls and transfers are logged, encrypted, reviewed every two weeks.",
-        "The audit trail: sealed, chained, its head signed, 12 months, without personal data; reviewed every two weeks.",
+        "The audit trail: sealed, chained, its head signed, 12 months, no personal data; reviewed every two weeks.",
         "`tests/audit`, `amzigo audit verify`",
         people.everything_done_is_written_down,
         "your SIEM reads what `amzigo audit export` gives; a person signs reviews off",

@@ -15,6 +15,7 @@ from amzigo_pipelines.catalog.model import Dataset, RetentionClass
 from amzigo_pipelines.catalog.registry import DATASETS
 from amzigo_pipelines.cli.initialise import initialise
 from amzigo_pipelines.clock import VirtualClock
+from amzigo_pipelines.resources.backup_places import FolderPlace
 from amzigo_pipelines.resources.home import Home, Kind, load_home
 from amzigo_pipelines.resources.platform import Platform
 from amzigo_pipelines.retention.backups import make_backup
@@ -62,7 +63,7 @@ def kept_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for one in RetentionClass:
         sweep(platform, as_of=NOW.date(), retention_class=one)
     (folder / "backups").mkdir()
-    make_backup(platform, folder / "backups", keep_days=35, actor="test")
+    make_backup(platform, FolderPlace(folder / "backups"), keep_days=35, actor="test")
     run_drill(platform, "test")
     return platform.home.path
 
