@@ -286,6 +286,21 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("seller_id", "dataset", "day", "version"),
     )
     op.create_table(
+        "quarantine",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("seller_id", sa.String(length=32), nullable=False),
+        sa.Column("datasets", sa.Text(), nullable=False),
+        sa.Column("first_day", sa.Date(), nullable=False),
+        sa.Column("last_day", sa.Date(), nullable=False),
+        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("taken_at", Instant(), nullable=False),
+        sa.Column("expires_on", sa.Date(), nullable=False),
+        sa.Column("path", sa.String(length=255), nullable=False),
+        sa.Column("closed_at", Instant(), nullable=True),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("number"),
+    )
+    op.create_table(
         "rate_buckets",
         sa.Column("application", sa.String(length=16), nullable=False),
         sa.Column("seller_id", sa.String(length=32), nullable=False),
@@ -505,6 +520,7 @@ def downgrade() -> None:
     op.drop_index("reports_order", table_name="reports")
     op.drop_table("reports")
     op.drop_table("rate_buckets")
+    op.drop_table("quarantine")
     op.drop_table("quality_results")
     op.drop_table("partitions")
     op.drop_table("mart_quality_results")
