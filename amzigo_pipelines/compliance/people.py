@@ -97,6 +97,6 @@ def access_is_reviewed(platform: Platform) -> str:
     signed = [one for one in list_reviews(platform, ACCESS) if one.signed_at and one.starts_at >= last_quarter]
     if not signed:
         if first.at < this_quarter:
-            raise NoEvidence("nobody reviewed who has access in this quarter or the last: 'amzigo access review'")
+            raise NoEvidence("nobody reviewed who has access in this quarter or the last: 'amzigo access sign'")
         return "entries name the acting user; no quarter is over yet whose access could be reviewed"
     return f"entries name the acting user; access was reviewed and signed off on {signed[-1].signed_at:%Y-%m-%d}"
