@@ -52,3 +52,16 @@ def _no_instance_left() -> Iterator[None]:
     base = sys.modules.get("dagster._core.storage.defs_state.base")
     if base is not None:
         base._current_storage.set(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_home_left() -> Iterator[None]:
+    """Take back what a command called in this process set: the next test's home would lie in this one's folder."""
+    names = ("AMZIGO_HOME", "DAGSTER_HOME")
+    before = {name: os.environ.get(name) for name in names}
+    yield
+    for name, value in before.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value

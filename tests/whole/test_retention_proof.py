@@ -47,7 +47,9 @@ from .byte_scan import ByteScan
 FIRST = datetime.now(UTC).date() - timedelta(days=60)
 DAYS = 4
 # They count buyers by their pseudonyms, and so know fewer without.
-ABOUT_BUYERS = {"mart buyers", "mart buyer_segments", "mart buyer_cohorts", "mart campaign_audiences"}
+ABOUT_BUYERS = {
+    f"mart {name}" for name in ("buyers", "buyer_totals", "buyer_segments", "buyer_cohorts", "campaign_audiences")
+}
 EXTRACTED = [DATASETS["orders"], DATASETS["order_items"]]
 FROM_PSEUDONYMS = {"buyer_order_number"} | {
     column.name for dataset in EXTRACTED for column in dataset if column.retention is RetentionClass.PSEUDONYM
