@@ -5,6 +5,8 @@ Belongs here: assembly only. Loading it opens no database and asks nothing of th
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import dagster as dg
 
 from amzigo_pipelines.assets.extraction.assets import extraction_assets
@@ -58,7 +60,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
         asset_checks=[
             *key_checks(),
             *retention_checks(),
-            *lake_checks(),
+            *lake_checks(_quality_page),
             *freshness_checks(),
             *mart_checks(),
             *mart_suites(marts),
@@ -78,6 +80,13 @@ def _publish(platform: Platform, seller_id: str) -> None:
     """Publish after an erasure; what checks have found broken is published once it is mended, as always."""
     if not QualityResults(platform.control).blocking(seller_id):
         platform.warehouse.publish(seller_id, load_marts())
+
+
+def _quality_page(platform: Platform, seller_id: str) -> Path:
+    # Here, because charts take a second to load and nothing but a check run draws any.
+    from amzigo_pipelines.assets.report.quality import write_quality_page
+
+    return write_quality_page(platform, seller_id)
 
 
 @dg.definitions

@@ -8,7 +8,8 @@ all sellers together: a check has one state in the UI, and one seller's good row
 
 # No "from __future__ import annotations" here: Dagster reads the annotation of `context` itself.
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -28,8 +29,12 @@ PAGE_COMMAND = "amzigo quality report --seller SELLER -o quality.html"
 _SHOWN = 20
 
 
-def lake_checks() -> list[dg.AssetChecksDefinition]:
-    """The checks of all datasets, as one step."""
+def lake_checks(write_page: Callable[[Platform, str], Path]) -> list[dg.AssetChecksDefinition]:
+    """The checks of all datasets, as one step.
+
+    Args:
+        write_page: writes a seller's quality page and says where; the results link to it.
+    """
 
     @dg.multi_asset_check(
         # Not the name of the job: Dagster wants a name once among jobs and steps, and loads nothing otherwise.
@@ -51,8 +56,9 @@ def lake_checks() -> list[dg.AssetChecksDefinition]:
             for one in sellers:
                 checked = check_unchecked(platform, platform.sellers.get(one).seller_id)
                 context.log.info(f"{one}: {checked} partitions checked")
+            pages = {one: write_page(platform, one) for one in sellers}
             wanted = context.selected_asset_check_keys
-            for key, result in check_results(platform).items():
+            for key, result in check_results(platform, pages).items():
                 if key in wanted:
                     yield result
 
@@ -64,8 +70,13 @@ def lake_check_keys() -> list[dg.AssetCheckKey]:
     return [spec.key for name in DATASETS for spec in _specs(name)]
 
 
-def check_results(platform: Platform) -> dict[dg.AssetCheckKey, dg.AssetCheckResult]:
-    """How every dataset stands, over all sellers."""
+def check_results(platform: Platform, pages: Mapping[str, Path]) -> dict[dg.AssetCheckKey, dg.AssetCheckResult]:
+    """How every dataset stands, over all sellers.
+
+    Args:
+        platform: the installation.
+        pages: quality pages that were written, by seller.
+    """
     results = QualityResults(platform.control).current()
     found = {}
     for name in DATASETS:
@@ -75,7 +86,7 @@ def check_results(platform: Platform) -> dict[dg.AssetCheckKey, dg.AssetCheckRes
             VALUES: (Severity.WARN, [result for result in own if result.warnings]),
         }
         for check, (severity, broken) in by_check.items():
-            found[dg.AssetCheckKey(lake_key(name), check)] = _result(name, check, severity, own, broken)
+            found[dg.AssetCheckKey(lake_key(name), check)] = _result(name, check, severity, own, broken, pages)
     return found
 
 
@@ -85,6 +96,7 @@ def _result(
     severity: Severity,
     results: Sequence[PartitionQuality],
     broken: Sequence[PartitionQuality],
+    pages: Mapping[str, Path],
 ) -> dg.AssetCheckResult:
     severities = {rule.name: rule.severity for rule in (*rules_of(DATASETS[dataset]), BAND)}
     rows = sum(result.rows for result in results)
@@ -106,7 +118,7 @@ def _result(
         "partitions": len(results),
         "rows": rows,
         "partitions_that_break_a_rule": len(broken),
-        "page": PAGE_COMMAND,
+        "page": _links(pages),
     }
     if lines:
         metadata["broken"] = shown_lines(lines)
@@ -118,6 +130,14 @@ def _result(
         description=told,
         metadata=metadata,
     )
+
+
+def _links(pages: Mapping[str, Path]) -> dg.MetadataValue[Any]:
+    """Where the quality pages are: files of the machine that ran the checks."""
+    if len(pages) == 1:
+        return dg.MetadataValue.path(str(next(iter(pages.values()))))
+    lines = [f"- {seller_id}: [{path}]({path.as_uri()})" for seller_id, path in list(pages.items())[:_SHOWN]]
+    return dg.MetadataValue.md("\n".join([*lines, f"- any: `{PAGE_COMMAND}`"]))
 
 
 def shown_lines(lines: Sequence[str]) -> dg.MarkdownMetadataValue:

@@ -186,6 +186,9 @@ def test_in_dagster_a_broken_dataset_shows_counts_and_no_value(platform: Platfor
         assert not nothing.passed and "nothing was looked at" in str(nothing.description)
         everything = "".join(str(event) for event in instance.all_logs(result.run_id))
         assert SECRET not in everything
+        page = Path(str(structure.metadata["page"].value))
+        assert page.is_relative_to(platform.home.path) and SECRET not in page.read_text("utf-8")
+        assert "matches: currency" in page.read_text("utf-8")
     assert SECRET.encode() not in (platform.home.path / "control.db").read_bytes()
 
 
@@ -231,7 +234,7 @@ def test_how_all_stand_together(platform: Platform) -> None:
     good(platform)
     check_unchecked(platform, SELLER)
     key = dg.AssetCheckKey(lake_key("orders"), "structure")
-    assert check_results(platform)[key].passed
+    assert check_results(platform, {})[key].passed
     datasets = [DATASETS["orders"], DATASETS["order_items"]]
     with platform.lake.writer("ASELLER02", DAY, datasets, {"source": "test"}) as writer:
         table = rows(DATASETS["orders"], {"currency": "euro"})
@@ -239,8 +242,8 @@ def test_how_all_stand_together(platform: Platform) -> None:
     check_unchecked(platform, "ASELLER02")
     good(platform)
     check_unchecked(platform, SELLER)
-    assert not check_results(platform)[key].passed
-    assert check_results(platform)[key].severity is dg.AssetCheckSeverity(Severity.ERROR.value)
+    assert not check_results(platform, {})[key].passed
+    assert check_results(platform, {})[key].severity is dg.AssetCheckSeverity(Severity.ERROR.value)
 
 
 def test_no_rule_bounds_money_which_would_be_compared_as_floats() -> None:

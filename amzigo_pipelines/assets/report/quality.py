@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from amzigo_pipelines.assets.report.model import NOTHING, Block, Section, Table, count
@@ -44,6 +45,21 @@ def make_quality_page(platform: Platform, seller_id: str) -> str:
     name = platform.sellers.get(seller_id).name
     lead = f"Quality of the data, as it stood {now:%Y-%m-%d %H:%M} UTC. Counts by rule and day, no value of any row."
     return render(sections, name, "data quality", lead)
+
+
+def write_quality_page(platform: Platform, seller_id: str) -> Path:
+    """Write a seller's page into the home, in place of the one before.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    folder = platform.home.path / "quality"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path = folder / f"{seller_id}.html"
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(make_quality_page(platform, seller_id), "utf-8")
+    temporary.replace(path)
+    return path
 
 
 def _days(platform: Platform, seller_id: str) -> Section:
