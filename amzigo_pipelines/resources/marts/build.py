@@ -159,13 +159,13 @@ def build_mart(connection: duckdb.DuckDBPyConnection, mart: Mart) -> int:
     with explained(mart):
         kind = "VIEW" if mart.is_view else "TABLE"
         connection.execute(f"CREATE OR REPLACE {kind} {table} AS {mart.sql}")
-        assert_grain(connection, mart, table)
+        rows = assert_grain(connection, mart, table)
         comments = [f"COMMENT ON {kind} {table} IS {text_literal(_table_comment(mart))}"]
         comments += [
             f"COMMENT ON COLUMN {table}.{quoted(c)} IS {text_literal(text)}" for c, text in mart.columns.items()
         ]
         connection.execute(";".join(comments))
-        return count_rows(connection, table)
+        return rows
 
 
 def note_gaps(connection: duckdb.DuckDBPyConnection, marts: Sequence[Mart]) -> None:
@@ -218,8 +218,8 @@ def explained(mart: Mart) -> Iterator[None]:
         raise MartBuildError(f"mart {mart.name} can't be built: {first_line(error)}; nothing was published") from None
 
 
-def assert_grain(connection: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> None:
-    """Check that the rows of a table are told apart by the mart's grain.
+def assert_grain(connection: duckdb.DuckDBPyConnection, mart: Mart, table: str) -> int:
+    """Check that the rows of a table are told apart by the mart's grain; returns how many there are.
 
     Raises:
         MartBuildError: two rows, or a null, in it.
@@ -229,10 +229,11 @@ def assert_grain(connection: duckdb.DuckDBPyConnection, mart: Mart, table: str) 
     # Rows whose hashes differ all differ; only where some don't, the costlier look says whether the rows do.
     are_there = " AND ".join(f"{name} IS NOT NULL" for name in names)
     quick = connection.execute(
-        f"SELECT COUNT(*) = COUNT(DISTINCT hash({keys})), BOOL_AND({are_there}) FROM {table}"
+        f"SELECT COUNT(*), COUNT(DISTINCT hash({keys})), BOOL_AND({are_there}) FROM {table}"
     ).fetchone()
-    if quick in ((True, True), (True, None)):
-        return
+    rows, hashes, is_filled = quick or (0, 0, None)
+    if rows == hashes and is_filled in (True, None):
+        return int(rows)
     is_null = " OR ".join(f"{name} IS NULL" for name in names)
     found = connection.execute(
         f"SELECT (SELECT COUNT(*) FROM (SELECT 1 FROM {table} GROUP BY {keys} HAVING COUNT(*) > 1)), "
@@ -245,6 +246,7 @@ def assert_grain(connection: duckdb.DuckDBPyConnection, mart: Mart, table: str) 
             f"mart {mart.name} has {what} values of its grain ({', '.join(mart.grain)}): its SQL or the lake is wrong; "
             "nothing was published, the former marts stand"
         )
+    return int(rows)
 
 
 def _table_comment(mart: Mart) -> str:

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
+from amzigo_pipelines.resources.durability import sync_file
 from amzigo_pipelines.resources.keys.store import DataKey, KeyStore
 from amzigo_pipelines.resources.marts import staging
 from amzigo_pipelines.resources.marts.books import (
@@ -118,13 +120,22 @@ class MartFiller:
         """The former file's copy, brought up to date; None where it has to be made anew by rows."""
         if former.key_id != new.key.key_id:
             return None
+        # Copied while the session is made ready and the former file looked at, and flushed while queries run: else the
+        # commit would wait until all of the copy is on the disk.
+        with ThreadPoolExecutor(1) as aside:
+            copied = aside.submit(shutil.copyfile, former.path, new.path)
+            aside.submit(_flush, new.path)
+            return self._brought_up_to_date(new, former, copied)
+
+    def _brought_up_to_date(self, new: NewMart, former: PublishedMart, copied: Future[Path]) -> FilledMart | None:
         with self._session(new) as connection:
             attach_published(connection, self._keys, former, _FORMER)
             there = can_update(connection, _FORMER, new.plan, new.marts)
             connection.execute(f"DETACH {_FORMER}")
+            copied.result()
             if there is None:
+                new.path.unlink()
                 return None
-            shutil.copyfile(former.path, new.path)
             try:
                 attach(connection, new.path, _FRESH, new.key.secret, is_read_only=False)
                 new.path.chmod(0o600)
@@ -198,6 +209,12 @@ class MartFiller:
         finally:
             connection.close()
             shutil.rmtree(spill_dir, ignore_errors=True)
+
+
+def _flush(path: Path) -> None:
+    # Nothing depends on it: what matters is made durable once the file is complete.
+    with suppress(OSError):
+        sync_file(path)
 
 
 def _carry_over(

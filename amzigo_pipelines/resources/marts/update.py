@@ -132,6 +132,7 @@ def update_marts(
         MartBuildError: SQL that fails, or a mart with two rows, or a null, in its grain.
     """
     touched = {*changed, "staging.loaded_partitions"}
+    rows: dict[str, int] = {}
     connection.execute("CREATE SCHEMA memory.staging")
     # Those by key read each other only, so they can all go first.
     for mart in marts:
@@ -152,14 +153,17 @@ def update_marts(
     for mart in marts:
         if mart.upsert is None and not touched.isdisjoint(mart.reads):
             if mart.is_view:
-                assert_grain(connection, mart, _table(database, mart))
+                rows[mart.name] = assert_grain(connection, mart, _table(database, mart))
             else:
-                build_mart(connection, mart)
+                rows[mart.name] = build_mart(connection, mart)
             touched.add(mart.name)
     note_gaps(connection, marts)
     connection.execute("COMMIT")
     connection.execute("USE memory")
-    return {mart.name: count_rows(connection, _table(database, mart)) for mart in marts}
+    for mart in marts:
+        if mart.name not in rows:
+            rows[mart.name] = count_rows(connection, _table(database, mart))
+    return rows
 
 
 def _upsert(connection: duckdb.DuckDBPyConnection, database: str, mart: Mart, upsert: Upsert) -> bool:
