@@ -197,8 +197,8 @@ def _looked_at(
         for one in marts
     ]
     blocks = [
-        _table("Datasets", ["dataset", "days", "rows", "rules", "last look", "not looked at yet"], lines, "looked at"),
-        _table("Marts", ["mart", "version", "rows", "rules", "last look"], of_marts, "looked at"),
+        _table("Datasets", ["dataset", "days", "rows", "rules", "last look", "not looked at yet"], lines, "listed"),
+        _table("Marts", ["mart", "version", "rows", "rules", "last look"], of_marts, "listed"),
     ]
     return Section("What was looked at when", "The versions that are current now, and their last look.", blocks)
 
