@@ -15,6 +15,7 @@ from amzigo_pipelines.assets.mart_definitions import load_marts
 from amzigo_pipelines.automation.alerts import ALERT_SENSORS
 from amzigo_pipelines.automation.audit import AUDIT_JOBS, AUDIT_SCHEDULES
 from amzigo_pipelines.automation.backups import BACKUP_JOBS, BACKUP_SCHEDULES
+from amzigo_pipelines.automation.killed_commands import COMMAND_SENSORS
 from amzigo_pipelines.automation.pipeline import JOBS, SCHEDULES, SENSORS
 from amzigo_pipelines.automation.privacy import PRIVACY_JOBS, PRIVACY_SCHEDULES, PRIVACY_SENSORS
 from amzigo_pipelines.quality.checks import lake_checks
@@ -69,7 +70,7 @@ def build_definitions(platform: Platform | None = None) -> dg.Definitions:
         ],
         jobs=[*JOBS, *BACKUP_JOBS, *PRIVACY_JOBS, *AUDIT_JOBS],
         schedules=[*SCHEDULES, *BACKUP_SCHEDULES, *PRIVACY_SCHEDULES, *AUDIT_SCHEDULES],
-        sensors=[*SENSORS, *PRIVACY_SENSORS, *ALERT_SENSORS],
+        sensors=[*SENSORS, *PRIVACY_SENSORS, *ALERT_SENSORS, *COMMAND_SENSORS],
         resources={"platform": platform_resource(platform)},
         # In-process: a step of its own process costs seconds, and runs are the unit that is spread out.
         executor=dg.in_process_executor,

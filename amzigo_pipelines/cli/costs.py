@@ -39,5 +39,5 @@ def import_(
     if as_json:
         print_json({"seller": seller, "skus": counts})
         return
-    told = ", ".join(f"{count:,} SKUs in {country}" for country, count in sorted(counts.items()))
+    told = ", ".join(f"{count:,} SKU{'s' * (count != 1)} in {country}" for country, count in sorted(counts.items()))
     say(f"imported costs of {told} for {seller}; 'amzigo publish --seller {seller}' brings them into the marts")

@@ -97,7 +97,10 @@ def shown(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, Decimal):
         # Money is stored with four decimals; those beyond the second are shown only where they say something.
-        whole, _, decimals = f"{value:,f}".partition(".")
+        whole, point, decimals = f"{value:,f}".partition(".")
+        if not point:
+            # A sum of counts, which DuckDB gives as a decimal without decimals.
+            return whole
         return f"{whole}.{decimals.rstrip('0').ljust(2, '0')}"
     if isinstance(value, datetime):
         return value.strftime("%Y-%m-%d %H:%M:%S")

@@ -109,11 +109,13 @@ class Runner:
         Raises:
             RunFailed: a step failed; the other steps that could run did.
         """
+        from amzigo_pipelines.automation.killed_commands import PROCESS_TAG, process_mark
+
         self.know_sellers()
         result = self._definitions.resolve_job_def(job).execute_in_process(
             instance=self.instance,
             partition_key=partition_key,
-            tags=dict(tags or {}),
+            tags={**(tags or {}), PROCESS_TAG: process_mark()},
             asset_selection=list(selection) if selection else None,
             raise_on_error=False,
             run_config={
