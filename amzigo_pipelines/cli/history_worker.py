@@ -6,6 +6,7 @@ Processes and not threads, because Dagster sets up logging anew with each run, a
 
 from __future__ import annotations
 
+import _thread
 import multiprocessing
 import os
 import signal
@@ -14,6 +15,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from amzigo_pipelines.cli.interrupts import keep_interrupts
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -46,6 +49,11 @@ class _Ctrl_C:
             self.is_working = False
             raise KeyboardInterrupt
 
+    def again(self) -> None:
+        """Raise it once more: it came where nothing could take it."""
+        self.is_working = True
+        _thread.interrupt_main()
+
 
 _ctrl_c = _Ctrl_C()
 _runner: Runner | None = None
@@ -56,6 +64,7 @@ def start(home: Path) -> None:
     global _runner
     # First of all, and Dagster's seconds of imports after it.
     signal.signal(signal.SIGINT, _ctrl_c)
+    keep_interrupts(_ctrl_c.again)
     threading.Thread(target=_end_with_the_command, daemon=True).start()
     from amzigo_pipelines.cli.runs import Runner
     from amzigo_pipelines.resources.home import load_home

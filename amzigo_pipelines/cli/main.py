@@ -40,6 +40,7 @@ from amzigo_pipelines.cli import (
     status,
     upgrade,
 )
+from amzigo_pipelines.cli.interrupts import keep_interrupts
 from amzigo_pipelines.cli.login import LoggedCommands
 from amzigo_pipelines.cli.output import complain
 from amzigo_pipelines.errors import AmzigoError, machine_refusal, places_in_code
@@ -92,6 +93,7 @@ app.add_typer(access.app, name="access")
 def main() -> None:
     """Run the command line; any error becomes one sentence on stderr and exit code 1."""
     _print_what_the_terminal_can()
+    keep_interrupts()
     log_to_stderr()
     try:
         app(prog_name="amzigo")
