@@ -62,7 +62,7 @@ def list_(
         rows = [[m.owner, m.channel, m.written_at, m.attempts, m.reason or "not tried yet"] for m in waiting]
         print_table("Not delivered", ["owner", "by", "written (UTC)", "attempts", "why"], rows)
     if not platform.home.alerts.routes:
-        say("nobody is told: give routes under [alerts] in amzigo.toml")
+        say(r"nobody is told: give routes under \[alerts] in amzigo.toml")
 
 
 @app.command()

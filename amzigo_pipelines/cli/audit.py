@@ -7,6 +7,7 @@ Belongs here: what the commands say. Does not belong here: the trail (`resources
 from __future__ import annotations
 
 import json
+import re
 import time
 from datetime import datetime
 from pathlib import Path
@@ -27,6 +28,7 @@ reviews_app = typer.Typer(help="The fortnightly reviews of the trail.", no_args_
 app.add_typer(reviews_app, name="review")
 
 FOLLOW_EVERY_S = 2.0
+_RUN_ID = re.compile(r"^(run [0-9a-f]{8})[0-9a-f-]{28}$")
 Since = Annotated[
     datetime | None,
     typer.Option("--since", parser=parse_instant, metavar="TIME", help="Not older, such as 2026-11-20T14:30 (UTC)."),
@@ -63,8 +65,10 @@ def tail(
         elif not records:
             say("No entry fits.")
         else:
-            shown = ("number", "at", "who", "action", "seller", "on", "rows", "bytes", "times", "outcome", "why")
-            print_table("Audit trail", shown, [[record[name] for name in shown] for record in records])
+            # What a terminal has room for; --json has all of it. Of a run the beginning of its id tells it from others.
+            shown = ("number", "at", "who", "action", "seller", "on", "rows", "bytes", "outcome")
+            short = [{**record, "who": _RUN_ID.sub(r"\1", record["who"])} for record in records]
+            print_table("Audit trail", shown, [[record[name] for name in shown] for record in short])
         return
     after = trail.head().number
     while True:
