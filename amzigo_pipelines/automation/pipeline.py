@@ -16,6 +16,7 @@ import dagster as dg
 from amzigo_pipelines.assets.mart_definitions import mart_names
 from amzigo_pipelines.assets.partitions import SELLERS, partition_key, range_tags, ranges_of
 from amzigo_pipelines.automation import freshness, retention
+from amzigo_pipelines.automation.unfinished import is_unfinished
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
 from amzigo_pipelines.catalog.model import RetentionClass
 from amzigo_pipelines.catalog.order_items import ORDER_ITEMS
@@ -293,17 +294,7 @@ def check_after_publish(
 
 
 def _is_extracting(instance: dg.DagsterInstance, seller_id: str) -> bool:
-    unfinished = [
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-    ]
-    return bool(
-        instance.get_runs(
-            dg.RunsFilter(job_name=EXTRACTION_JOB, tags={SELLER_TAG: seller_id}, statuses=unfinished), limit=1
-        )
-    )
+    return is_unfinished(instance, EXTRACTION_JOB, {SELLER_TAG: seller_id})
 
 
 JOBS = (extraction_job, quality_job, publish_job, mart_quality_job, freshness.freshness_job, *retention.RETENTION_JOBS)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
+from amzigo_pipelines.automation.unfinished import is_unfinished
 from amzigo_pipelines.quality.erasure_checks import DEADLINES
 from amzigo_pipelines.resources.labels import SELLER_TAG
 from amzigo_pipelines.resources.platform import Platform
@@ -20,12 +21,6 @@ from amzigo_pipelines.retention.erasures import State
 ERASURE_JOB = "erasure"
 HOLD_JOB = "legal_holds_job"
 DEADLINE_JOB = "erasure_deadlines_job"
-_UNFINISHED = [
-    dg.DagsterRunStatus.QUEUED,
-    dg.DagsterRunStatus.NOT_STARTED,
-    dg.DagsterRunStatus.STARTING,
-    dg.DagsterRunStatus.STARTED,
-]
 
 erasure_job = dg.define_asset_job(
     ERASURE_JOB,
@@ -70,9 +65,7 @@ def approved_erasures(
     align_erasure_partitions(context.instance, platform)
     asked = 0
     for request in erasures.list_requests(platform, (State.APPROVED, State.RUNNING, State.VERIFIED)):
-        tags = {"dagster/partition": request.request_id}
-        running = dg.RunsFilter(job_name=ERASURE_JOB, tags=tags, statuses=_UNFINISHED)
-        if context.instance.get_runs(running, limit=1):
+        if is_unfinished(context.instance, ERASURE_JOB, {"dagster/partition": request.request_id}):
             continue
         asked += 1
         yield dg.RunRequest(
@@ -103,7 +96,7 @@ def hold_work(
     over = [hold.hold_id for hold in holds.over(platform)]
     if not changed and not over:
         yield dg.SkipReason("Everything that holds cover is in the vault, and no hold is over.")
-    elif context.instance.get_runs(dg.RunsFilter(job_name=HOLD_JOB, statuses=_UNFINISHED), limit=1):
+    elif is_unfinished(context.instance, HOLD_JOB):
         yield dg.SkipReason("A run is under way.")
     else:
         what = [*over, *(f"{hold_id} {changed_at.isoformat()}" for hold_id, changed_at in changed)]

@@ -20,9 +20,8 @@ from amzigo_pipelines.resources.platform import Platform
 
 # Below this a day's extraction of a busy seller may not fit.
 MIN_FREE_BYTES = 1_000_000_000
-# A backup is due every day, a drill every week.
+# A backup is due every day.
 MAX_BACKUP_AGE_DAYS = 2
-MAX_DRILL_AGE_DAYS = 8
 # Signatures of AWS fail beyond this, and days would be cut at the wrong moment.
 MAX_CLOCK_OFF_S = 300
 _ANSWER_S = 5.0
@@ -209,7 +208,7 @@ def _certificates(platform: Platform) -> str:
 
 def _backups(platform: Platform) -> str:
     from amzigo_pipelines.retention.backups import newest_backup
-    from amzigo_pipelines.retention.drill import last_drill
+    from amzigo_pipelines.retention.drill import MAX_AGE_DAYS, last_drill
 
     newest, drill, now = newest_backup(platform), last_drill(platform), platform.clock.now()
     if newest is None:
@@ -223,8 +222,8 @@ def _backups(platform: Platform) -> str:
         )
     if platform.home.backup.folder and (now - newest.created_at).days >= MAX_BACKUP_AGE_DAYS:
         raise _Trouble(f"{made}, and one is due every day: see why the asset 'backup' fails")
-    if drill is None or (now - drill.finished_at).days > MAX_DRILL_AGE_DAYS:
-        raise _Soon(f"{made}; it was not tried out for {MAX_DRILL_AGE_DAYS} days: 'amzigo backup --drill'")
+    if drill is None or (now - drill.finished_at).days > MAX_AGE_DAYS:
+        raise _Soon(f"{made}; it was not tried out for {MAX_AGE_DAYS} days: 'amzigo backup --drill'")
     return f"{made}; the last restore drill passed on {drill.finished_at:%Y-%m-%d}"
 
 

@@ -13,9 +13,6 @@ from amzigo_pipelines.compliance.evidence import NoEvidence
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform
 
-# A drill runs every week.
-_DRILL_DAYS = 8
-
 
 def everything_done_is_written_down(platform: Platform) -> str:
     """Clause 3.2: the trail is whole, and somebody looked through it."""
@@ -43,7 +40,7 @@ def everything_done_is_written_down(platform: Platform) -> str:
 
 def incidents_are_told_in_time(platform: Platform) -> str:
     """Clause 3.3: no notice is late, and what would be restored can be."""
-    from amzigo_pipelines.retention.drill import last_drill
+    from amzigo_pipelines.retention.drill import MAX_AGE_DAYS, last_drill
     from amzigo_pipelines.retention.incidents import CLOSED, list_incidents
 
     now, found = platform.clock.now(), list_incidents(platform)
@@ -53,8 +50,8 @@ def incidents_are_told_in_time(platform: Platform) -> str:
                 f"{one.incident_id}: {one.clock_sentence(now)}: 'amzigo incident notify {one.incident_id}'"
             )
     drill = last_drill(platform)
-    if drill is None or not drill.has_passed or (now - drill.finished_at).days > _DRILL_DAYS:
-        raise NoEvidence(f"no restore drill has passed in the last {_DRILL_DAYS} days: 'amzigo backup --drill'")
+    if drill is None or not drill.has_passed or (now - drill.finished_at).days > MAX_AGE_DAYS:
+        raise NoEvidence(f"no restore drill has passed in the last {MAX_AGE_DAYS} days: 'amzigo backup --drill'")
     open_ones = sum(one.state != CLOSED for one in found)
     return f"{open_ones} incidents open, none late; {len(found) - open_ones} closed; the last restore drill passed"
 

@@ -1,12 +1,13 @@
 """Making files and folders last through a loss of power.
 
-Belongs here: fsync, and folders made with it. Does not belong here: what is written, and in which order things become
-durable (`lake/writer.py`, `marts/warehouse.py`, `keys/keks.py`).
+Belongs here: fsync, and files and folders made with it. Does not belong here: what is written, and in which order
+things become durable (`lake/writer.py`, `marts/warehouse.py`, `keys/keks.py`).
 """
 
 from __future__ import annotations
 
 import os
+import secrets
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,31 @@ _UNLINKERS = 8
 def sync_file(path: Path) -> None:
     """Make a closed file's content durable."""
     _sync(path)
+
+
+def write_whole(path: Path, data: bytes, mode: int) -> None:
+    """Put a file in the place of the one before, durably: a reader finds the old one or the new one, whole.
+
+    Args:
+        path: where, in a folder that is there.
+        data: all of it.
+        mode: its permissions.
+
+    Raises:
+        OSError: it can't be written; the one before stands.
+    """
+    temporary = path.with_name(f".tmp-{secrets.token_hex(4)}-{path.name}")
+    try:
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        sync_folder(path.parent)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def sync_folder(folder: Path) -> None:

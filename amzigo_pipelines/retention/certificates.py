@@ -9,7 +9,6 @@ never. The file follows, and is written later where a crash came between.
 
 from __future__ import annotations
 
-import os
 import secrets
 import uuid
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -25,7 +24,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy.engine import Connection
 
 from amzigo_pipelines.resources.control.schema import certificates, retention_runs
-from amzigo_pipelines.resources.durability import sync_folder
+from amzigo_pipelines.resources.durability import write_whole
 from amzigo_pipelines.resources.keys.signing import SIGNING_SECRET
 from amzigo_pipelines.resources.keys.store import SecretMissing
 from amzigo_pipelines.resources.locks import exclusive
@@ -317,16 +316,8 @@ def _private_key(platform: Platform) -> Ed25519PrivateKey:
 
 
 def _write(path: Path, data: bytes, mode: int) -> None:
-    temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{path.name}")
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(path.parent)
+        write_whole(path, data, mode)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise CertificateError(f"{path} can't be written ({error.strerror}): free space and run again") from None

@@ -38,6 +38,8 @@ from amzigo_pipelines.retention.restore import RestoreReport, restore
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+# A schedule asks for one every week.
+MAX_AGE_DAYS = 8
 _NO_BACKUP = "-"
 
 

@@ -19,6 +19,7 @@ from amzigo_pipelines.quality.completeness import TROUBLE, DayState, completenes
 from amzigo_pipelines.quality.heat_map import BROKEN, HELD, UNCHECKED, WARNED, Square, grid, heat_map
 from amzigo_pipelines.quality.mart_results import MartQuality, MartResults
 from amzigo_pipelines.quality.results import PartitionQuality, QualityResults
+from amzigo_pipelines.resources.durability import write_whole
 
 if TYPE_CHECKING:
     from amzigo_pipelines.resources.platform import Platform
@@ -53,12 +54,9 @@ def write_quality_page(platform: Platform, seller_id: str) -> Path:
     Raises:
         OSError: it can't be written.
     """
-    folder = platform.home.path / "quality"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    path = folder / f"{seller_id}.html"
-    temporary = path.with_suffix(".tmp")
-    temporary.write_text(make_quality_page(platform, seller_id), "utf-8")
-    temporary.replace(path)
+    path = platform.home.path / "quality" / f"{seller_id}.html"
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    write_whole(path, make_quality_page(platform, seller_id).encode(), 0o600)
     return path
 
 

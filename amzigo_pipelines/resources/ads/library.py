@@ -10,8 +10,8 @@ The library's traps (each seen in 1.2.9) and where they are closed:
   credentials it is given: `refuse_environment`, and its own credentials are never looked for: `__init__`;
 - a 2xx answer that is no JSON, HTML for instance, becomes an empty object, and so does an empty list: `_request`;
 - its exceptions carry bodies and headers, also that of a token answer which is no JSON: `_request`, `_fetch`;
-- no timeout at all, redirects followed with the token: `spapi_http.Connection`;
-- the token cache is keyed by refresh token alone and knows nothing of `expires_in`: `spapi_auth.TokenCache`;
+- no timeout at all, redirects followed with the token: `spapi/transport.py`;
+- the token cache is keyed by refresh token alone and knows nothing of `expires_in`: `spapi/auth.py`;
 - `debug` logs tokens: nothing of its `_request` is left;
 - reports are asked for as plain JSON instead of their own media type: `headers`;
 - its download ignores the status, swallows connection errors, and writes plaintext to disk.
@@ -28,6 +28,7 @@ from typing import Any, Protocol, cast
 
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.ads.errors import error_for_ads_answer, error_for_ads_token_answer
+from amzigo_pipelines.resources.spapi.access_token import fetch_token
 from amzigo_pipelines.resources.spapi.auth import LwaCredentials, TokenCache
 from amzigo_pipelines.resources.spapi.errors import Asked, BadAnswer, request_id_of
 from amzigo_pipelines.resources.spapi.transport import USER_AGENT, Connection
@@ -113,20 +114,8 @@ class AdsTokens(AccessTokenClient):  # type: ignore[misc]
         }
 
     def _fetch(self) -> tuple[str, float]:
-        before = self._connection.asked
-        asked = self._connection.asked = Asked(before.seller_id, "logging in for advertising")
-        try:
-            raw = self._connection.request("POST", self._address, data=self.data, headers=self.headers)
-        finally:
-            self._connection.asked = before
-        try:
-            answer = json.loads(raw.content) if raw.status_code == 200 else {}
-            token, lifetime_s = answer["access_token"], float(answer["expires_in"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise error_for_ads_token_answer(asked, raw.status_code, raw.headers, raw.content) from None
-        if not isinstance(token, str) or not token:
-            raise error_for_ads_token_answer(asked, raw.status_code, raw.headers, b"")
-        return token, lifetime_s
+        asked = Asked(self._connection.asked.seller_id, "logging in for advertising")
+        return fetch_token(self._connection, self._address, self.data, self.headers, asked, error_for_ads_token_answer)
 
 
 class _Strict:

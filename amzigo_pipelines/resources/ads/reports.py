@@ -18,7 +18,7 @@ from typing import Any
 
 from amzigo_pipelines.catalog.advertising import AdsReportType
 from amzigo_pipelines.resources.ads.client import AdsPartner
-from amzigo_pipelines.resources.reports.encoding import gunzip
+from amzigo_pipelines.resources.reports.encoding import all_of, gunzip
 from amzigo_pipelines.resources.spapi.addresses import EndpointRefused, check_address
 from amzigo_pipelines.resources.spapi.errors import Asked, BadAnswer, DownloadFailed, ReportFatal, ReportLate
 from amzigo_pipelines.resources.spapi.json_array import json_objects
@@ -158,11 +158,9 @@ def _is_ready(partner: AdsPartner, report: AdsReport) -> bool:
 
 def _all(asked: Asked, chunks: Iterator[bytes], promised: str | None) -> Iterator[bytes]:
     arrived = 0
-    for chunk in chunks:
+    for chunk in all_of(asked, chunks, promised):
         arrived += len(chunk)
         yield chunk
-    if promised is not None and promised.isdecimal() and arrived != int(promised):
-        raise DownloadFailed(asked, f"only {arrived} of {promised} bytes of the report arrived: try again")
     if not arrived:
         raise DownloadFailed(asked, "the report arrived without content: try again")
 

@@ -10,8 +10,6 @@ Two kinds: `head`, and `deleted` for the end of a segment whose 12 months are ov
 from __future__ import annotations
 
 import json
-import os
-import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +24,7 @@ from sqlalchemy.engine import Connection
 from amzigo_pipelines.errors import AmzigoError
 from amzigo_pipelines.resources.audit.chain import AuditBroken, Head
 from amzigo_pipelines.resources.control.schema import audit_marks
-from amzigo_pipelines.resources.durability import sync_folder
+from amzigo_pipelines.resources.durability import write_whole
 
 HEAD, DELETED = "head", "deleted"
 HEAD_FILE = "head.json"
@@ -139,18 +137,10 @@ def write_file(folder: Path, mark: Mark) -> None:
         AuditError: the folder can't be written.
     """
     path = folder / HEAD_FILE
-    temporary = path.with_name(f".tmp-{uuid.uuid4().hex[:8]}-{HEAD_FILE}")
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-        with os.fdopen(handle, "w") as file:
-            file.write(json.dumps({"body": mark.body, "signature": mark.signature.hex()}) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(folder)
+        write_whole(path, (json.dumps({"body": mark.body, "signature": mark.signature.hex()}) + "\n").encode(), 0o640)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise AuditError(f"{path} can't be written ({error.strerror}): free space or mend its permissions") from None
 
 

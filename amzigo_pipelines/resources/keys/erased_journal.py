@@ -9,15 +9,13 @@ They lie where a restore must come anyway, for the backup's keys: so none can be
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from amzigo_pipelines.errors import AmzigoError
-from amzigo_pipelines.resources.durability import sync_folder
+from amzigo_pipelines.resources.durability import write_whole
 
 _PATTERN = "erased-*.json"
 
@@ -38,17 +36,10 @@ def note_erased(folder: Path, name: str, rows: Iterable[Mapping[str, Any]]) -> N
         JournalError: it can't be written.
     """
     text = json.dumps([{**row, "erased_at": row["erased_at"].isoformat()} for row in rows], sort_keys=True)
-    path, temporary = folder / f"erased-{name}.json", folder / f".tmp-{secrets.token_hex(4)}"
+    path = folder / f"erased-{name}.json"
     try:
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        sync_folder(folder)
+        write_whole(path, (text + "\n").encode(), 0o640)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
         raise JournalError(f"{path} can't be written ({error.strerror}): free space, then run it again") from None
 
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from amzigo_pipelines.catalog.marketplaces import MARKETPLACES
-from amzigo_pipelines.resources.reports.encoding import charset_of, gunzip, to_utf8
+from amzigo_pipelines.resources.reports.encoding import all_of, charset_of, gunzip, to_utf8
 from amzigo_pipelines.resources.reports.headers import Wanted
 from amzigo_pipelines.resources.reports.text import ReportTable
 from amzigo_pipelines.resources.spapi.addresses import EndpointRefused, check_address
@@ -183,7 +183,7 @@ def _text(partner: SellingPartner, report: Report, asked: Asked) -> Iterator[Ite
         return
     with ExitStack() as stack:
         response, compression = _opened(partner, report, asked, stack)
-        chunks = partner.connection.chunks(_counted(asked, response.iter_raw(), response.headers.get("content-length")))
+        chunks = partner.connection.chunks(all_of(asked, response.iter_raw(), response.headers.get("content-length")))
         for is_compressed in (
             response.headers.get("content-encoding", "").lower() == "gzip",
             compression == "GZIP",
@@ -247,12 +247,3 @@ def _query_link(partner: SellingPartner, report: Report) -> tuple[str, None]:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(name)
-
-
-def _counted(asked: Asked, chunks: Iterator[bytes], promised: str | None) -> Iterator[bytes]:
-    arrived = 0
-    for chunk in chunks:
-        arrived += len(chunk)
-        yield chunk
-    if promised is not None and promised.isdecimal() and arrived != int(promised):
-        raise DownloadFailed(asked, f"only {arrived} of {promised} bytes of the report arrived: try again")

@@ -1,6 +1,7 @@
 """A report's bytes on their way to text: gunzip and decode, a few megabytes at a time, never on disk.
 
-Belongs here: compression and charsets. Does not belong here: HTTP (`documents.py`), lines and fields (`text.py`).
+Belongs here: completeness, compression and charsets. Does not belong here: HTTP (`documents.py`), lines and
+fields (`text.py`).
 """
 
 from __future__ import annotations
@@ -18,6 +19,25 @@ _MARK_BYTES = 4
 _CODECS = {"windows-31j": "cp932", "cp1252": "cp1252", "shift_jis": "cp932", "sjis": "cp932", "iso-8859-1": "cp1252"}
 # ASCII bytes mean the same wherever a character begins.
 _ASCII_ALIKE = ("utf-8", "cp1252", "cp932")
+
+
+def all_of(asked: Asked, chunks: Iterable[bytes], promised: str | None) -> Iterator[bytes]:
+    """The chunks of a download, with an eye on whether all of them came.
+
+    Args:
+        asked: what was asked.
+        chunks: as they arrive.
+        promised: the answer's Content-Length, where it has one.
+
+    Raises:
+        DownloadFailed: at the end, if fewer or more bytes came than were promised.
+    """
+    arrived = 0
+    for chunk in chunks:
+        arrived += len(chunk)
+        yield chunk
+    if promised is not None and promised.isdecimal() and arrived != int(promised):
+        raise DownloadFailed(asked, f"only {arrived} of {promised} bytes of the report arrived: try again")
 
 
 def gunzip(asked: Asked, chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -7,8 +7,8 @@ The library's traps (each seen in 2.1.35) and where they are closed:
 
 - errors without an `errors` array pass as empty answers: `_check_response`;
 - credentials fall through to the environment and to files: one credential provider;
-- the token cache is keyed by refresh token alone: `spapi_auth.TokenCache`;
-- 5 s for everything, and no limit on a body that drips: `spapi_http.Connection`;
+- the token cache is keyed by refresh token alone: `auth.TokenCache`;
+- 5 s for everything, and no limit on a body that drips: `transport.Connection`;
 - a Host header that loses its first character over http: `headers`;
 - addresses and tokens in logs: `logs.protect_logs`, which every `Connection` sees to.
 """
@@ -33,6 +33,7 @@ from sp_api.api import Sellers as LibrarySellers
 from sp_api.auth import AccessTokenClient
 from sp_api.base.credential_provider import FromCodeCredentialProvider
 
+from amzigo_pipelines.resources.spapi.access_token import fetch_token
 from amzigo_pipelines.resources.spapi.auth import LwaCredentials, TokenCache
 from amzigo_pipelines.resources.spapi.collection import collection_paused
 from amzigo_pipelines.resources.spapi.errors import (
@@ -148,21 +149,8 @@ class StrictTokenClient(AccessTokenClient):  # type: ignore[misc]
             return self._fetch()
 
     def _fetch(self) -> tuple[str, float]:
-        before = self._connection.asked
-        asked = Asked(before.seller_id, "logging in")
-        self._connection.asked = asked
-        try:
-            raw = self._connection.request("POST", self._address, data=self.data, headers=self.headers)
-        finally:
-            self._connection.asked = before
-        try:
-            answer = json.loads(raw.content) if raw.status_code == 200 else {}
-            token, lifetime_s = answer["access_token"], float(answer["expires_in"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            raise error_for_token_answer(asked, raw.status_code, raw.headers, raw.content) from None
-        if not isinstance(token, str) or not token:
-            raise error_for_token_answer(asked, raw.status_code, raw.headers, b"")
-        return token, lifetime_s
+        asked = Asked(self._connection.asked.seller_id, "logging in")
+        return fetch_token(self._connection, self._address, self.data, self.headers, asked, error_for_token_answer)
 
 
 class _Strict:
